@@ -1,0 +1,51 @@
+"""The exceptions that dmsbench raises on purpose, and the exit code of each.
+
+    DmsbenchError                 2   usage or configuration
+    ├── UnknownNameError          2   a suite, model, corruption … that does not exist
+    ├── SuiteError                2   a malformed suite file
+    ├── DataError                 2   a data set that cannot be read at all
+    ├── ModelError                2   a checkpoint that cannot be loaded or driven
+    └── NotComparableError        3   runs that may not be compared, or are incomplete
+
+Every message is one line: what was wrong, where, what to do.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from typing import ClassVar
+
+
+class DmsbenchError(Exception):
+    """Base of all errors that a user can mend; the command line prints its message and nothing else."""
+
+    exit_code: ClassVar[int] = 2
+
+
+class UnknownNameError(DmsbenchError):
+    """A name that no registry holds; offers the nearest one."""
+
+    def __init__(self, what: str, name: str, known: Iterable[str]) -> None:
+        names = sorted(known)
+        near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
+        hint = f"did you mean '{near[0]}'?" if near else f"known: {', '.join(names) or 'none'}"
+        super().__init__(f"unknown {what} '{name}': {hint}")
+
+
+class SuiteError(DmsbenchError):
+    """A suite file that cannot be used."""
+
+
+class DataError(DmsbenchError):
+    """A data set that cannot be read at all (a single bad sample is recorded instead)."""
+
+
+class ModelError(DmsbenchError):
+    """A checkpoint that cannot be loaded, or cannot do what was asked of it."""
+
+
+class NotComparableError(DmsbenchError):
+    """Runs that differ in suite, data, seed or conditions, or that are incomplete."""
+
+    exit_code: ClassVar[int] = 3
