@@ -1,0 +1,49 @@
+"""Reproducible image, text and modality corruptions.
+
+>>> from corruptions import text_view
+>>> text_view("Is there a red circle?", "keyboard", 1, seed=0, unit="sample-1")
+'Us there a red circle?'
+
+Every draw is a function of (seed, unit, corruption, severity): the same sample gets the same corruption
+under any order, batch size, number of workers or subset. NumPy, Pillow and OpenCV only.
+"""
+
+from __future__ import annotations
+
+from corruptions.apply import SMALL_SIDE, corrupt_image, corrupt_text, image_view, profile_of, text_view
+from corruptions.catalogue import catalogue, get, names
+from corruptions.entry import DEFAULT_PROFILE, SEVERITIES, Corruption
+from corruptions.errors import CorruptionError, InvalidInputError, UnknownCorruptionError
+from corruptions.image.convert import as_rgb
+from corruptions.modality import derangement, is_hit
+from corruptions.seeding import generator, key, uniform, view_generator
+from corruptions.text.protect import CONTRACTED_NOT, NUMERALS, OPTION_LETTERS, PROTECTED
+
+__all__ = [
+    "CONTRACTED_NOT",
+    "DEFAULT_PROFILE",
+    "NUMERALS",
+    "OPTION_LETTERS",
+    "PROTECTED",
+    "SEVERITIES",
+    "SMALL_SIDE",
+    "Corruption",
+    "CorruptionError",
+    "InvalidInputError",
+    "UnknownCorruptionError",
+    "as_rgb",
+    "catalogue",
+    "corrupt_image",
+    "corrupt_text",
+    "derangement",
+    "generator",
+    "get",
+    "image_view",
+    "is_hit",
+    "key",
+    "names",
+    "profile_of",
+    "text_view",
+    "uniform",
+    "view_generator",
+]

@@ -1,0 +1,54 @@
+"""Every corruption by name."""
+
+from __future__ import annotations
+
+from corruptions.entry import DEFAULT_PROFILE, Corruption, Kind, Target
+from corruptions.errors import InvalidInputError, UnknownCorruptionError
+from corruptions.image.entries import ENTRIES as IMAGE_ENTRIES
+from corruptions.text.entries import ENTRIES as TEXT_ENTRIES
+
+__all__ = ["Corruption", "catalogue", "get", "names"]
+
+
+def _modality(name: str, target: Target, family: str, doc: str) -> Corruption:
+    return Corruption(
+        name=name,
+        kind="modality",
+        target=target,
+        family=family,
+        parameter="share of the samples hit",
+        parameters={DEFAULT_PROFILE: (0.2, 0.4, 0.6, 0.8, 1.0)},
+        source="this package",
+        doc=doc,
+        nested=True,
+    )
+
+
+_ENTRIES = (
+    *IMAGE_ENTRIES,
+    *TEXT_ENTRIES,
+    _modality("drop_image", "image", "absence", "The image is missing."),
+    _modality("drop_text", "text", "absence", "The text is missing."),
+    _modality("mismatch", "image", "mismatch", "The image is that of another sample."),
+)
+_BY_NAME = {entry.name: entry for entry in _ENTRIES}
+
+
+def catalogue() -> tuple[Corruption, ...]:
+    """All corruptions: images, then texts, then modalities, each family together."""
+    return _ENTRIES
+
+
+def get(name: str) -> Corruption:
+    """The corruption of this name. UnknownCorruptionError, with the nearest names, if there is none."""
+    try:
+        return _BY_NAME[name]
+    except (KeyError, TypeError):
+        raise UnknownCorruptionError(name, _BY_NAME) from None
+
+
+def names(kind: Kind | None = None) -> tuple[str, ...]:
+    """The names in catalogue order, all or those of one kind. InvalidInputError for an unknown kind."""
+    if kind not in (None, "image", "text", "modality"):
+        raise InvalidInputError(f"unknown kind {kind!r}; use image, text or modality")
+    return tuple(entry.name for entry in _ENTRIES if kind is None or entry.kind == kind)

@@ -1,0 +1,34 @@
+"""Image corruptions: functions of (uint8 H x W x 3, parameter value, generator)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from corruptions.entry import Value
+
+__all__ = ["Kernel", "kernels"]
+
+Kernel = Callable[[NDArray[np.uint8], Value, np.random.Generator], NDArray[np.uint8]]
+
+
+@cache
+def kernels() -> dict[str, Kernel]:
+    """The function of every image corruption. Imported at first use: OpenCV and Pillow load slowly."""
+    from corruptions.image import blur, digital, noise, occlusion
+
+    return {
+        "gaussian_noise": noise.gaussian_noise,
+        "shot_noise": noise.shot_noise,
+        "impulse_noise": noise.impulse_noise,
+        "gaussian_blur": blur.gaussian_blur,
+        "defocus_blur": blur.defocus_blur,
+        "motion_blur": blur.motion_blur,
+        "jpeg_compression": digital.jpeg_compression,
+        "contrast": digital.contrast,
+        "pixelate": digital.pixelate,
+        "occlusion": occlusion.occlusion,
+    }

@@ -1,0 +1,89 @@
+"""Noise of the sensor and the channel.
+
+Results are cut, not rounded, to whole grey levels, as ImageNet-C does, so that pixels can be compared.
+"""
+
+from __future__ import annotations
+
+import math
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from corruptions.entry import Value, number
+
+__all__ = ["gaussian_noise", "impulse_noise", "shot_noise"]
+
+_BUCKETS = 4096
+
+
+def gaussian_noise(image: NDArray[np.uint8], value: Value, rng: np.random.Generator) -> NDArray[np.uint8]:
+    """x + N(0, sigma) in every channel value, clipped; sigma is a share of full scale."""
+    noisy = rng.standard_normal(image.shape, dtype=np.float32)
+    noisy *= np.float32(255 * number(value))
+    noisy += image
+    np.clip(noisy, 0, 255, out=noisy)
+    return noisy.astype(np.uint8)
+
+
+def impulse_noise(image: NDArray[np.uint8], value: Value, rng: np.random.Generator) -> NDArray[np.uint8]:
+    """Each channel value becomes 0 or 255 with a total chance of `value`, half and half.
+
+    Draws as scikit-image's random_noise(mode="s&p") does from the same generator: first which values
+    are hit, then which way.
+    """
+    hit = rng.random(image.shape) <= number(value)
+    white = rng.random(image.shape) <= 0.5
+    return np.where(hit, white.view(np.uint8) * np.uint8(255), image)
+
+
+def shot_noise(image: NDArray[np.uint8], value: Value, rng: np.random.Generator) -> NDArray[np.uint8]:
+    """Poisson(x * photons) / photons in every channel value, x in 0-1, clipped.
+
+    Inverts the distribution function, which there is one of per grey level: 12 random bits find a
+    bucket of a precomputed table, and only where a step of the function falls inside the bucket are
+    more bits drawn and the step searched. The law is Poisson's to within 2^-44.
+    """
+    table, steps, levels = _poisson(number(value))
+    grey = image.reshape(-1)
+    bucket = rng.integers(0, _BUCKETS, size=grey.size, dtype=np.uint16)
+    index = grey.astype(np.int32)
+    index *= _BUCKETS
+    index += bucket
+    out = table.take(index)
+    unsure = np.flatnonzero(out < 0)
+    at = grey[unsure].astype(np.int64)
+    draw = (bucket[unsure] + rng.random(unsure.size)) / _BUCKETS
+    count = np.searchsorted(steps, at + draw, side="right") - at * (levels.size - 1)
+    out[unsure] = levels[np.minimum(count, levels.size - 1)]
+    return out.astype(np.uint8).reshape(image.shape)
+
+
+@lru_cache(maxsize=16)
+def _poisson(photons: float) -> tuple[NDArray[np.int16], NDArray[np.float64], NDArray[np.int16]]:
+    """(bucket table, steps, levels) for means v * photons / 255, v = 0..255.
+
+    levels[k] is the grey level of k photons; counts above `photons` are white as well, so they are not
+    told apart. steps holds v + P(count <= k), row after row, ascending. table[v, b] is the grey level
+    for a uniform number in bucket b, or -1 where a step lies inside the bucket.
+    """
+    top = math.ceil(photons)
+    levels = (np.minimum(np.arange(top + 1) / photons, 1.0) * 255).astype(np.int16)
+    means = np.arange(256) * (photons / 255)
+    mass = np.array([math.exp(-mean) for mean in means])
+    cumulative = np.empty((256, top))
+    total = np.zeros(256)
+    for k in range(top):
+        total += mass
+        cumulative[:, k] = total
+        mass = mass * means / (k + 1)
+    np.minimum(cumulative, 1.0, out=cumulative)
+    edges = np.arange(_BUCKETS + 1) / _BUCKETS
+    table = np.empty((256, _BUCKETS), np.int16)
+    for v, row in enumerate(cumulative):
+        low = np.searchsorted(row, edges[:-1], side="right")
+        high = np.searchsorted(row, edges[1:], side="left")
+        table[v] = np.where(low == high, levels[low], -1)
+    steps = cumulative + np.arange(256)[:, None]
+    return table.reshape(-1), steps.reshape(-1), levels

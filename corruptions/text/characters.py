@@ -1,0 +1,216 @@
+"""Slips of the finger and of the scanner, inside words."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from corruptions.entry import Value
+from corruptions.text.protect import Protection, protection
+from corruptions.text.tokens import Word, edit_count, find_words, is_meaningful, rank
+
+__all__ = ["char_delete", "char_swap", "keyboard", "ocr"]
+
+_ROWS = (("qwertyuiop", 0.0), ("asdfghjkl", 0.25), ("zxcvbnm", 0.75))
+
+
+def _keyboard_neighbours() -> dict[str, tuple[str, ...]]:
+    """Keys that touch on a QWERTY board, whose rows are each shifted against the one above."""
+    keys = [(key, i + offset, row) for row, (line, offset) in enumerate(_ROWS) for i, key in enumerate(line)]
+    lower = {
+        key: tuple(
+            other
+            for other, x2, row2 in keys
+            if other != key and abs(row - row2) <= 1 and abs(x - x2) <= (1.0 if row == row2 else 0.99)
+        )
+        for key, x, row in keys
+    }
+    return lower | {key.upper(): tuple(o.upper() for o in others) for key, others in lower.items()}
+
+
+_NEIGHBOURS = _keyboard_neighbours()
+
+# Confusions of printed glyphs that look alike.
+_LOOK_ALIKES: dict[str, tuple[str, ...]] = {
+    "a": ("o", "e"),
+    "b": ("h", "6"),
+    "c": ("e", "o"),
+    "d": ("cl", "o"),
+    "e": ("c", "o"),
+    "f": ("t",),
+    "g": ("q", "9"),
+    "h": ("b", "n"),
+    "i": ("l", "1", "j"),
+    "j": ("i",),
+    "k": ("lc",),
+    "l": ("1", "I", "i"),
+    "m": ("rn", "nn"),
+    "n": ("r", "h"),
+    "o": ("0", "c"),
+    "p": ("q",),
+    "q": ("g", "9"),
+    "r": ("n",),
+    "s": ("5",),
+    "t": ("f", "l"),
+    "u": ("v", "ii"),
+    "v": ("u", "y"),
+    "w": ("vv",),
+    "x": ("z",),
+    "y": ("v",),
+    "z": ("2", "x"),
+    "A": ("4",),
+    "B": ("8", "3"),
+    "C": ("G", "("),
+    "D": ("O", "0"),
+    "E": ("F",),
+    "F": ("P", "E"),
+    "G": ("6", "C"),
+    "H": ("N",),
+    "I": ("l", "1"),
+    "J": ("I",),
+    "K": ("X",),
+    "L": ("I",),
+    "M": ("N",),
+    "N": ("H", "M"),
+    "O": ("0", "Q"),
+    "P": ("F",),
+    "Q": ("O", "0"),
+    "R": ("K",),
+    "S": ("5", "8"),
+    "T": ("7", "I"),
+    "U": ("V",),
+    "V": ("U", "Y"),
+    "W": ("VV",),
+    "X": ("K",),
+    "Y": ("V",),
+    "Z": ("2", "7"),
+}
+
+
+def keyboard(
+    text: str,
+    shares: tuple[Value, ...],
+    severity: int,
+    rng: np.random.Generator,
+    protect: frozenset[str] | None,
+) -> str:
+    """Some ASCII letters become the letter of a neighbouring key, in the same case.
+
+    Other scripts have other boards and are left unchanged.
+    """
+    return _substitute(text, _NEIGHBOURS, shares, severity, rng, protection(protect))
+
+
+def ocr(
+    text: str,
+    shares: tuple[Value, ...],
+    severity: int,
+    rng: np.random.Generator,
+    protect: frozenset[str] | None,
+) -> str:
+    """Some ASCII letters become glyphs that look alike, m as rn. Other scripts are unchanged."""
+    return _substitute(text, _LOOK_ALIKES, shares, severity, rng, protection(protect))
+
+
+def char_delete(
+    text: str,
+    shares: tuple[Value, ...],
+    severity: int,
+    rng: np.random.Generator,
+    protect: frozenset[str] | None,
+) -> str:
+    """Some letters of any script are left out, never the first of a word."""
+    guard = protection(protect)
+    words = _free_words(text, guard)
+    places = [
+        at
+        for word in words
+        for at in range(word.start + 1, word.end)
+        if text[at].isalpha() and not _says_something(text, word, at, 1, "", guard)
+    ]
+    count = _budget(text, words, shares, severity, 1, len(places))
+    return _edited(text, {places[i]: (1, "") for i in rank(len(places), rng)[:count]})
+
+
+def char_swap(
+    text: str,
+    shares: tuple[Value, ...],
+    severity: int,
+    rng: np.random.Generator,
+    protect: frozenset[str] | None,
+) -> str:
+    """Some pairs of neighbouring, different letters of a word, in any script, change places."""
+    guard = protection(protect)
+    words = _free_words(text, guard)
+    places = [
+        at
+        for word in words
+        for at in range(word.start, word.end - 1)
+        if text[at].isalpha()
+        and text[at + 1].isalpha()
+        and text[at] != text[at + 1]
+        and not _says_something(text, word, at, 2, text[at + 1] + text[at], guard)
+    ]
+    count = _budget(text, words, shares, severity, 2, len(places))
+    chosen: dict[int, tuple[int, str]] = {}
+    for i in rank(len(places), rng):
+        at = places[i]
+        if len(chosen) == count:
+            break
+        # A letter moves once: which pairs are passed over depends on higher ranks only, so prefixes nest.
+        if at - 1 not in chosen and at + 1 not in chosen:
+            chosen[at] = (2, text[at + 1] + text[at])
+    return _edited(text, chosen)
+
+
+def _substitute(
+    text: str,
+    options: dict[str, tuple[str, ...]],
+    shares: tuple[Value, ...],
+    severity: int,
+    rng: np.random.Generator,
+    guard: Protection,
+) -> str:
+    words = _free_words(text, guard)
+    places = [(at, word) for word in words for at in range(word.start, word.end) if text[at] in options]
+    order = rank(len(places), rng)
+    # One number per place, whatever the severity: a letter gets the same replacement at each.
+    which = rng.random(len(places)).tolist()
+    count = _budget(text, words, shares, severity, 1, len(places))
+    chosen: dict[int, tuple[int, str]] = {}
+    for i in order:
+        if len(chosen) == count:
+            break
+        at, word = places[i]
+        harmless = [new for new in options[text[at]] if not _says_something(text, word, at, 1, new, guard)]
+        if harmless:
+            chosen[at] = (1, harmless[int(which[i] * len(harmless))])
+    return _edited(text, chosen)
+
+
+def _free_words(text: str, guard: Protection) -> list[Word]:
+    return [word for word in find_words(text, guard) if word.free]
+
+
+def _says_something(text: str, word: Word, at: int, length: int, new: str, guard: Protection) -> bool:
+    """Whether the edit would turn the word into a protected one ("tight" into "right", "now" into "no")."""
+    return is_meaningful(text[word.start : at] + new + text[at + length : word.end], guard)
+
+
+def _budget(
+    text: str, words: list[Word], shares: tuple[Value, ...], severity: int, per_edit: int, places: int
+) -> int:
+    """Edits of this severity; never more than half of the letters are touched, beyond the first edit."""
+    letters = sum(text[at].isalpha() for word in words for at in range(word.start, word.end))
+    limit = min(places, max(1, letters // (2 * per_edit)))
+    return edit_count(letters, shares, severity, per_edit=per_edit, limit=limit)
+
+
+def _edited(text: str, edits: dict[int, tuple[int, str]]) -> str:
+    """The text with `length` characters from each position replaced; positions do not overlap."""
+    parts = []
+    done = 0
+    for at in sorted(edits):
+        length, new = edits[at]
+        parts += [text[done:at], new]
+        done = at + length
+    return "".join([*parts, text[done:]])
