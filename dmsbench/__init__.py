@@ -1,2 +1,3 @@
 """Robustness benchmark for vision-language models."""
+
 __version__ = "0.1.0"

@@ -1,0 +1,157 @@
+"""Samples and data sets."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from dmsbench.errors import DataError
+
+
+class SampleError(DataError):
+    """One sample that cannot be used; the runner records it and goes on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One question about one image.
+
+    ``group`` names the image: samples of one group are not independent, and every interval is
+    clustered by it. ``fault`` says why a sample cannot be asked at all (an empty question, no
+    answers); such a sample is recorded as a ``data_error``.
+    """
+
+    id: str
+    group: str
+    image: Path
+    question: str
+    answers: tuple[str, ...]
+    context: str | None = None
+    fault: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Chance:
+    """The score of guessing without the evidence, and how it was found."""
+
+    value: float
+    definition: str
+
+
+@dataclass(frozen=True, slots=True)
+class Dataset:
+    """Samples in a fixed order, whole images together.
+
+    ``order`` is chosen so that the first N samples of a data set are a fair draw of it: a limit
+    takes a prefix, and a larger limit contains a smaller one. ``answer_space`` lists every answer
+    of a closed task, else it is empty. ``fingerprint`` covers the samples and the image bytes.
+    """
+
+    name: str
+    split: str
+    samples: tuple[Sample, ...]
+    fingerprint: str
+    licence: str
+    answer_space: tuple[str, ...] = ()
+    chance: Chance | None = None
+    groups: tuple[str, ...] = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "groups", tuple(dict.fromkeys(sample.group for sample in self.samples)))
+
+    def image_of(self, group: str) -> Path:
+        """The image file of a group; raises KeyError for a group that is not in the set."""
+        return self._image_paths()[group]
+
+    def _image_paths(self) -> dict[str, Path]:
+        return {sample.group: sample.image for sample in self.samples}
+
+
+def shuffled(items: Iterable[str], seed: int) -> list[str]:
+    """Items in an order that depends on their names and the seed alone, not on the set's other items."""
+
+    def rank(item: str) -> bytes:
+        return hashlib.blake2b(item.encode("utf-8", "surrogatepass"), key=str(seed).encode()).digest()
+
+    return sorted(items, key=lambda item: (rank(item), item))
+
+
+def order_by_group(samples: Sequence[Sample], seed: int) -> tuple[Sample, ...]:
+    """Samples with whole images together, the images in a seeded order."""
+    members: dict[str, list[Sample]] = defaultdict(list)
+    for sample in samples:
+        members[sample.group].append(sample)
+    return tuple(sample for group in shuffled(members, seed) for sample in members[group])
+
+
+def fingerprint(samples: Sequence[Sample]) -> str:
+    """A hash (32 hex digits) of every sample's text and of every image's bytes.
+
+    A file that cannot be read counts as absent: putting it in place later changes the fingerprint.
+    """
+    digest = hashlib.blake2b(digest_size=16)
+    for sample in sorted(samples, key=lambda sample: sample.id):
+        row = [sample.id, sample.group, sample.question, sample.answers, sample.context]
+        digest.update(json.dumps(row, ensure_ascii=True).encode())
+    images = {sample.group: sample.image for sample in samples}
+    for group in sorted(images):
+        try:
+            content = hashlib.blake2b(images[group].read_bytes(), digest_size=16).digest()
+        except OSError:
+            content = b"absent"
+        digest.update(json.dumps(group).encode() + content)
+    return digest.hexdigest()
+
+
+def question_prior(train: Iterable[tuple[str, str]], test: Sequence[Sample]) -> Chance:
+    """Chance as the accuracy on ``test`` of the commonest training answer to the same question.
+
+    It is what a model reaches that reads the question and never looks at the image: the floor that
+    above-chance retention is measured from.
+    """
+    counts: dict[str, Counter[str]] = defaultdict(Counter)
+    overall: Counter[str] = Counter()
+    for question, answer in train:
+        counts[question][answer] += 1
+        overall[answer] += 1
+
+    def guess(question: str) -> str:
+        known = counts.get(question, overall)
+        return min(known, key=lambda answer: (-known[answer], answer))
+
+    right = [guess(sample.question) in sample.answers for sample in test if sample.fault is None]
+    return Chance(float(np.mean(right)), "the training split's commonest answer to the same question")
+
+
+def commonest_answer(samples: Sequence[Sample]) -> Chance | None:
+    """Chance as the accuracy of always giving the set's own commonest answer; None for an empty set."""
+    usable = [sample for sample in samples if sample.fault is None]
+    if not usable:
+        return None
+    counts = Counter(answer for sample in usable for answer in set(sample.answers))
+    best = max(counts.values())
+    return Chance(best / len(usable), "the commonest answer of the set, always given")
+
+
+def load_image(path: Path) -> npt.NDArray[np.uint8]:
+    """An image file as uint8 RGB, H×W×3; EXIF orientation honoured.
+
+    Raises SampleError when the file is missing, truncated, too large or no image.
+    """
+    from PIL import Image, ImageOps
+
+    try:
+        with Image.open(path) as picture:
+            upright = ImageOps.exif_transpose(picture)
+            return np.asarray(upright.convert("RGB"), dtype=np.uint8)
+    except FileNotFoundError:
+        raise SampleError(f"{path.name}: no such image") from None
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        raise SampleError(f"{path.name}: not a readable image ({error})") from None

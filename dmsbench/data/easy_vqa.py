@@ -1,0 +1,86 @@
+"""easy-VQA: one coloured shape an image, 13 answers (Victor Zhou, MIT licence, PyPI ``easy-vqa`` 1.0).
+
+4,000 training and 1,000 test images of 64×64 with 38,575 and 9,673 questions. The package has no
+validation split: a tenth of its training images is set aside as one here, by image.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Literal, cast
+
+from dmsbench.data.base import Dataset, Sample, fingerprint, order_by_group, question_prior, shuffled
+from dmsbench.errors import DataError
+
+Split = Literal["train", "validation", "test"]
+SPLITS: tuple[Split, ...] = ("train", "validation", "test")
+
+#: Fixes which training images are the validation split and the order of every split; not the suite's seed.
+SPLIT_SEED = 20190801
+VALIDATION_IMAGES = 400
+LICENCE = "MIT"
+
+
+def _folder() -> Path:
+    try:
+        import easy_vqa
+    except ImportError:
+        raise DataError("easy-vqa is not installed: pip install easy-vqa") from None
+    return Path(easy_vqa.__file__).parent / "data"
+
+
+def _questions(part: str) -> list[tuple[str, str, int]]:
+    path = _folder() / part / "questions.json"
+    return [
+        (str(question), str(answer), int(image)) for question, answer, image in json.loads(path.read_text())
+    ]
+
+
+def _samples(part: str) -> list[Sample]:
+    images = _folder() / part / "images"
+    return [
+        Sample(
+            id=f"{part}-{row:05d}",
+            group=f"{part}-{image:04d}",
+            image=images / f"{image}.png",
+            question=question,
+            answers=(answer,),
+        )
+        for row, (question, answer, image) in enumerate(_questions(part))
+    ]
+
+
+def answers() -> tuple[str, ...]:
+    """The 13 answers, sorted."""
+    return tuple(sorted((_folder() / "answers.txt").read_text().split()))
+
+
+def load(split: str = "test") -> Dataset:
+    """One split of easy-VQA.
+
+    Raises DataError for an unknown split.
+    """
+    if split not in SPLITS:
+        raise DataError(f"easy_vqa has no split '{split}': use one of {', '.join(SPLITS)}")
+    split = cast(Split, split)
+    training = _samples("train")
+    held_out = set(shuffled({sample.group for sample in training}, SPLIT_SEED)[:VALIDATION_IMAGES])
+    fitting = [sample for sample in training if sample.group not in held_out]
+    if split == "train":
+        chosen = fitting
+    elif split == "validation":
+        chosen = [sample for sample in training if sample.group in held_out]
+    else:
+        chosen = _samples("test")
+    ordered = order_by_group(chosen, SPLIT_SEED)
+    prior = question_prior(((sample.question, sample.answers[0]) for sample in fitting), ordered)
+    return Dataset(
+        name="easy_vqa",
+        split=split,
+        samples=ordered,
+        fingerprint=fingerprint(ordered),
+        licence=LICENCE,
+        answer_space=answers(),
+        chance=prior,
+    )

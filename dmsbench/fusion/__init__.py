@@ -1,0 +1,1 @@
+"""Dynamic modality scheduling: signals, schedulers and the seam through which weights act."""

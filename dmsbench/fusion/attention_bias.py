@@ -1,0 +1,144 @@
+"""The seam: per-sample modality weights as a bias on the attention logits.
+
+For M evidence modalities a sample's weights w lie on the simplex. Adding log(M·w_m) to the attention
+logits of modality m's key columns multiplies its attention mass by M·w_m before normalisation: nothing
+changes at the uniform point (log 1 = 0), and a modality disappears as w_m → 0. The bias acts on the rows
+after the image only (question, template and answer tokens), so the keys and values of the image prefix
+do not depend on the weights, and one prefill serves every question and every weighting.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import nn
+
+from dmsbench.errors import ModelError
+
+#: Attention implementations that take an additive 4-D mask.
+SUPPORTED_ATTENTION = ("eager", "sdpa")
+
+
+def absent(dtype: torch.dtype) -> float:
+    """What stands for a key that does not exist: the dtype's lowest finite number, so no row turns NaN."""
+    return torch.finfo(dtype).min
+
+
+def modality_bias(weights: torch.Tensor | None, present: torch.Tensor) -> torch.Tensor:
+    """The bias of each modality's keys, (B, M) float32.
+
+    ``weights`` (B, M), non-negative with a positive sum, or None for static fusion; ``present`` (B, M)
+    bool. Weights are renormalised over the modalities present; M counts those. An absent modality and a
+    weight of 0 give -inf. A sample without any modality keeps no bias: its prompt is the template alone.
+
+    Raises ValueError for a weight that is negative or not finite, or weights that sum to 0.
+    """
+    count = present.sum(dim=1, keepdim=True)
+    lowest = torch.full(present.shape, -torch.inf)
+    if weights is None:
+        return torch.where(present, torch.zeros(()), lowest)
+    weights = weights.float()
+    if not torch.isfinite(weights).all() or (weights < 0).any():
+        raise ValueError("modality weights must be finite and not negative")
+    if (weights.sum(dim=1) <= 0).any():
+        raise ValueError("modality weights must have a positive sum")
+    kept = torch.where(present, weights, torch.zeros(()))
+    total = kept.sum(dim=1, keepdim=True)
+    # Weights that sit wholly on absent modalities say nothing about the present ones: static fusion.
+    share = torch.where(total > 0, kept / total.clamp_min(1e-30), 1.0 / count.clamp_min(1))
+    uniform = (kept == kept.max(dim=1, keepdim=True).values) | ~present
+    exact = uniform.all(dim=1, keepdim=True)  # equal weights give exactly 0, whatever 3 · (1/3) rounds to
+    bias = torch.where(exact & present, torch.zeros(()), torch.log(count * share))
+    return torch.where(present, bias, lowest)
+
+
+def additive_mask(allowed: torch.Tensor, bias: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
+    """Joins who may see whom (…, Q, K; bool) and the key bias (…, Q or 1, K) to a mask of ``dtype``."""
+    lowest = absent(dtype)
+    return torch.where(allowed, bias, -torch.inf).clamp_min(lowest).to(dtype)
+
+
+def check_attention(language_model: nn.Module) -> None:
+    """Raises ModelError where the attention implementation cannot take an additive bias."""
+    implementation = getattr(getattr(language_model, "config", None), "_attn_implementation", "eager")
+    if implementation not in SUPPORTED_ATTENTION:
+        raise ModelError(
+            f"attention implementation '{implementation}' takes no bias: load the model with attention=sdpa"
+        )
+
+
+@contextmanager
+def attention_bias(
+    language_model: nn.Module,
+    weights: torch.Tensor,
+    keys: Sequence[torch.Tensor],
+    *,
+    first_row: torch.Tensor,
+    present: torch.Tensor | None = None,
+) -> Iterator[None]:
+    """While open, ``language_model`` runs with the weights; works inside forward and ``generate``.
+
+    ``weights`` (B, M); ``keys``: per modality a bool tensor (B, K) that marks its tokens among the
+    prompt's K; ``first_row`` (B,): the first prompt position whose row is biased, the one after the
+    image; ``present`` (B, M), all by default. Uniform weights leave the call untouched. Beams and other
+    repeats of the batch are followed (row b·R … b·R + R − 1 belong to sample b).
+
+    Raises ModelError for an attention implementation that cannot take a bias.
+    """
+    check_attention(language_model)
+    if present is None:
+        present = torch.ones(weights.shape, dtype=torch.bool)
+    bias = modality_bias(weights, present)
+    if not bias.any():
+        yield
+        return
+    prompt = keys[0].shape[1]
+    by_key = torch.zeros(keys[0].shape)
+    for modality, tokens in enumerate(keys):
+        by_key = torch.where(tokens, bias[:, modality : modality + 1], by_key)
+
+    def apply(_module: nn.Module, args: tuple[Any, ...], given: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
+        inputs = given.get("inputs_embeds")
+        if inputs is None:
+            inputs = given["input_ids"] if "input_ids" in given else args[0]
+        rows, width = inputs.shape[0], inputs.shape[1]
+        cache = given.get("past_key_values")
+        past = cache.get_seq_length() if cache is not None else 0
+        length = past + width
+        repeats = rows // by_key.shape[0]
+        padded = given.get("attention_mask")
+        exists = torch.ones(rows, length, dtype=torch.bool)
+        if padded is not None:
+            if padded.ndim != 2:
+                raise ModelError("the modality bias needs a 2-D attention mask")
+            exists[:, : padded.shape[1]] = padded[:, :length].bool().cpu()
+        query = torch.arange(past, length)
+        causal = torch.arange(length)[None, :] <= query[:, None]
+        key_bias = torch.zeros(rows, length)
+        seen = min(prompt, length)
+        key_bias[:, :seen] = by_key.repeat_interleave(repeats, dim=0)[:, :seen]
+        biased = query[None, :] >= first_row.repeat_interleave(repeats)[:, None]
+        mask = additive_mask(
+            causal[None] & exists[:, None, :],
+            torch.where(biased[:, :, None], key_bias[:, None, :], torch.zeros(())),
+            _dtype(language_model),
+        )
+        changed = dict(given)
+        changed["attention_mask"] = mask[:, None].to(inputs.device)
+        if given.get("position_ids") is None:
+            positions = (exists.long().cumsum(dim=1) - 1).clamp_min(0)[:, past:]
+            changed["position_ids"] = positions.to(inputs.device)
+        return args, changed
+
+    handle = language_model.register_forward_pre_hook(apply, with_kwargs=True)
+    try:
+        yield
+    finally:
+        handle.remove()
+
+
+def _dtype(module: nn.Module) -> torch.dtype:
+    return next(module.parameters()).dtype

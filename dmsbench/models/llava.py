@@ -1,0 +1,317 @@
+"""LLaVA checkpoints, from 0.7 million parameters to many billions, through one image prefix a picture."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from transformers import AutoProcessor, DynamicCache, LlavaForConditionalGeneration
+
+from dmsbench.errors import ModelError
+from dmsbench.fusion.attention_bias import additive_mask, check_attention, modality_bias
+from dmsbench.models.base import MODALITIES, Answers, Image, Prompt
+from dmsbench.models.prompts import PromptFormat, Suffix
+
+
+@dataclass(frozen=True, slots=True)
+class LlavaState:
+    """N images after vision tower, projector and the language model's pass over the shared prefix.
+
+    ``cache``: per layer the keys and values, (N, heads, P, head width). ``image``: where the image tokens
+    lie among the P. ``pooled`` (N, D): the mean projected image token.
+    """
+
+    cache: tuple[tuple[torch.Tensor, torch.Tensor], ...]
+    image: slice
+    pooled: torch.Tensor
+
+    @property
+    def length(self) -> int:
+        """P, the tokens of the prefix."""
+        return int(self.cache[0][0].shape[2])
+
+
+@dataclass(slots=True)
+class Prefill:
+    """B rows after their prompts: what the first answer token is drawn from, and the state to go on from."""
+
+    hidden: torch.Tensor
+    cache: DynamicCache
+    key_bias: torch.Tensor
+    exists: torch.Tensor
+    next_position: torch.Tensor
+
+
+class LlavaModel:
+    """A ``LlavaForConditionalGeneration`` with its processor; static fusion unless given weights.
+
+    ``checkpoint`` is a folder or a hub id. Generation is greedy; sampling settings of the checkpoint are
+    not used. Raises ModelError for a checkpoint that does not load or is no LLaVA.
+    """
+
+    def __init__(
+        self,
+        checkpoint: str | Path,
+        *,
+        device: str = "cpu",
+        dtype: str = "float32",
+        attention: str = "sdpa",
+        revision: str | None = None,
+        max_new_tokens: int = 16,
+    ) -> None:
+        wanted = getattr(torch, dtype, None)
+        if not isinstance(wanted, torch.dtype):
+            raise ModelError(f"unknown dtype '{dtype}': use float32, float16 or bfloat16")
+        try:
+            self.processor = AutoProcessor.from_pretrained(checkpoint, revision=revision)
+            self.model = LlavaForConditionalGeneration.from_pretrained(
+                checkpoint, revision=revision, dtype=wanted, attn_implementation=attention
+            )
+        except (OSError, ValueError, KeyError, ImportError, RuntimeError) as error:
+            reason = str(error).strip().split("\n")[0]
+            raise ModelError(f"cannot load '{checkpoint}' as a LLaVA checkpoint: {reason}") from None
+        self.model.eval().to(device)
+        self.device = torch.device(device)
+        self.checkpoint = str(checkpoint)
+        self.dtype = dtype
+        self.revision = revision
+        self.max_new_tokens = max_new_tokens
+        self.language_model = self.model.model.language_model
+        check_attention(self.language_model)
+        self.format = PromptFormat(
+            self.processor.tokenizer,
+            self.processor.image_token,
+            self.processor.apply_chat_template if self.processor.chat_template else None,
+        )
+        stops = self.model.generation_config.eos_token_id
+        self.stops = frozenset([stops] if isinstance(stops, int) else stops or [])
+        self.weights_hash = _hash_weights(self.model)
+        self.state_key = f"{self.weights_hash}:{dtype}:{device}:{attention}"
+        self.attention = attention
+
+    def settings(self) -> dict[str, Any]:
+        """Checkpoint, weights, dtype, prompt format and generation: all that decides the answers."""
+        return {
+            "family": "llava",
+            "weights": self.weights_hash,
+            "dtype": self.dtype,
+            "attention": self.attention,
+            "device": self.device.type,
+            "prompt": [self.format.before, self.format.after],
+            "generation": {"method": "greedy", "max_new_tokens": self.max_new_tokens},
+        }
+
+    def length(self, prompt: Prompt) -> int:
+        """Tokens after the image."""
+        return len(self.format.suffix(prompt).ids)
+
+    @torch.inference_mode()
+    def encode(self, images: Sequence[Image]) -> LlavaState:
+        """Runs vision tower, projector and prefix once for N images (uint8, H×W×3)."""
+        values = self.pixel_values(images).to(self.device, self.model.dtype)
+        features = self.model.get_image_features(values, return_dict=True).pooler_output
+        tokens = torch.stack(list(features))
+        start = self._embed(torch.tensor([self.format.prefix_ids], device=self.device))
+        embeds = torch.cat([start.expand(len(tokens), -1, -1), tokens], dim=1)
+        cache = DynamicCache(config=self.language_model.config)
+        self.language_model(inputs_embeds=embeds, past_key_values=cache, use_cache=True)
+        first = start.shape[1]
+        return LlavaState(
+            cache=tuple((layer.keys, layer.values) for layer in cache.layers),
+            image=slice(first, embeds.shape[1]),
+            pooled=tokens.mean(dim=1),
+        )
+
+    def pixel_values(self, images: Sequence[Image]) -> torch.Tensor:
+        """What the checkpoint's image processor makes of the images, N×3×H×W."""
+        processor = self.processor.image_processor
+        if _only_scales(processor, images):
+            # The same arithmetic in one go; a processor call costs 0.7 ms a picture.
+            scaled = np.stack(images).transpose(0, 3, 1, 2).astype(np.float32) * np.float32(
+                processor.rescale_factor
+            )
+            mean = np.array(processor.image_mean, dtype=np.float32)[:, None, None]
+            std = np.array(processor.image_std, dtype=np.float32)[:, None, None]
+            return torch.from_numpy((scaled - mean) / std)
+        values: torch.Tensor = processor(images=list(images), return_tensors="pt")["pixel_values"]
+        return values
+
+    @torch.inference_mode()
+    def answer(
+        self,
+        state: LlavaState,
+        rows: Sequence[int],
+        prompts: Sequence[Prompt],
+        weights: torch.Tensor | None = None,
+    ) -> Answers:
+        """Greedy answers to B prompts from the images' prefixes; ``weights`` (B, M) or None for static."""
+        return self._decode(self.prefill(state, rows, prompts, weights))
+
+    @torch.inference_mode()
+    def prefill(
+        self,
+        state: LlavaState,
+        rows: Sequence[int],
+        prompts: Sequence[Prompt],
+        weights: torch.Tensor | None = None,
+    ) -> Prefill:
+        """Runs the prompts behind their images' prefixes; the first half of ``answer``."""
+        suffixes = [self.format.suffix(prompt) for prompt in prompts]
+        width, prefix = max(len(suffix.ids) for suffix in suffixes), state.length
+        ids, real, evidence = _padded(suffixes, width, self.processor.tokenizer.pad_token_id or 0)
+        present = torch.tensor([(prompt.has_image, prompt.has_text) for prompt in prompts])
+        bias = modality_bias(weights, present)
+        key_bias = torch.zeros(len(prompts), prefix + width)
+        key_bias[:, state.image] = bias[:, :1]
+        key_bias[:, prefix:] = torch.where(evidence, bias[:, 1:], torch.zeros(()))
+        exists = torch.cat([torch.ones(len(prompts), prefix, dtype=torch.bool), real], dim=1)
+        key_bias, exists = key_bias.to(self.device), exists.to(self.device)
+        at = torch.arange(prefix, prefix + width, device=self.device)
+        causal = torch.arange(prefix + width, device=self.device)[None, :] <= at[:, None]
+        mask = additive_mask(causal[None] & exists[:, None], key_bias[:, None], self.model.dtype)
+        picks = torch.tensor(rows, device=self.device)
+        cache = DynamicCache(config=self.language_model.config)
+        for index, (keys, values) in enumerate(state.cache):
+            cache.update(keys[picks], values[picks], index)
+        hidden = self.language_model(
+            inputs_embeds=self._embed(ids.to(self.device)),
+            attention_mask=mask[:, None],
+            position_ids=at[None].expand(len(prompts), -1),
+            past_key_values=cache,
+            use_cache=True,
+        ).last_hidden_state
+        lengths = real.sum(dim=1).to(self.device)
+        last = hidden[torch.arange(len(prompts), device=self.device), lengths - 1]
+        return Prefill(last, cache, key_bias, exists, prefix + lengths)
+
+    def last_hidden(
+        self, state: LlavaState, rows: Sequence[int], prompts: Sequence[Prompt], weights: torch.Tensor
+    ) -> torch.Tensor:
+        """What the first answer token is drawn from under the weights, (B, D)."""
+        return self.prefill(state, rows, prompts, weights).hidden
+
+    def logits(self, hidden: torch.Tensor) -> torch.Tensor:
+        """The output layer over the whole vocabulary, in float32."""
+        scores: torch.Tensor = self.model.lm_head(hidden)
+        return scores.float()
+
+    def outcome_logits(self, hidden: torch.Tensor, outcomes: Sequence[int] | None) -> torch.Tensor:
+        """Logits (…, K) of the outcome tokens (the whole vocabulary for None), in float32."""
+        if outcomes is None:
+            return self.logits(hidden)
+        at = torch.tensor(outcomes, device=self.device)
+        head = self.model.lm_head
+        bias = None if head.bias is None else head.bias[at]
+        return torch.nn.functional.linear(hidden, head.weight[at], bias).float()
+
+    def first_tokens(self, answers: Sequence[str]) -> tuple[int, ...]:
+        """The distinct tokens that the answers begin with, sorted."""
+        return tuple(sorted({self.format.first_answer_token(answer) for answer in answers}))
+
+    def embeddings(
+        self, state: LlavaState, rows: Sequence[int], prompts: Sequence[Prompt]
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Image and text evidence in the language model's input space, each (B, D).
+
+        The mean projected image token, and the mean embedding of the evidence's tokens (zeros for none).
+        """
+        suffixes = [self.format.suffix(prompt) for prompt in prompts]
+        ids, _, evidence = _padded(suffixes, max(len(suffix.ids) for suffix in suffixes), 0)
+        marked = evidence.to(self.device)[:, :, None]
+        text = (self._embed(ids.to(self.device)) * marked).sum(dim=1) / marked.sum(dim=1).clamp_min(1)
+        return state.pooled[torch.tensor(rows, device=self.device)], text
+
+    def corner_key(self, row: int, prompt: Prompt, modality: int) -> Hashable:
+        """Equal for rows that one modality alone cannot tell apart."""
+        suffix = self.format.suffix(prompt)
+        if MODALITIES[modality] == "text":
+            return suffix.ids
+        return row, suffix.ids[: suffix.first], suffix.last, suffix.ids[suffix.last :]
+
+    def _decode(self, start: Prefill) -> Answers:
+        count = len(start.hidden)
+        hidden, key_bias, exists = start.hidden, start.key_bias, start.exists
+        live = torch.arange(count, device=self.device)
+        tokens: list[list[int]] = [[] for _ in range(count)]
+        total = torch.zeros(count)
+        margin = torch.full((count,), torch.inf)
+        for step in range(self.max_new_tokens):
+            best = torch.log_softmax(self.logits(hidden), dim=-1).topk(2, dim=-1)
+            chosen, gap = best.indices[:, 0], (best.values[:, 0] - best.values[:, 1]).cpu()
+            at = live.cpu()
+            total[at] += best.values[:, 0].cpu()
+            margin[at] = torch.minimum(margin[at], gap)
+            going = []
+            for i, (row, token) in enumerate(zip(at.tolist(), chosen.tolist(), strict=True)):
+                if token in self.stops:
+                    continue
+                tokens[row].append(token)
+                going.append(i)
+            if not going or step == self.max_new_tokens - 1:
+                break
+            if len(going) < len(at):
+                kept = torch.tensor(going, device=self.device)
+                start.cache.batch_select_indices(kept)
+                live, chosen, key_bias, exists = live[kept], chosen[kept], key_bias[kept], exists[kept]
+            one = torch.ones(len(live), 1, dtype=torch.bool, device=self.device)
+            exists = torch.cat([exists, one], dim=1)
+            key_bias = torch.cat([key_bias, torch.zeros(one.shape, device=self.device)], dim=1)
+            hidden = self.language_model(
+                inputs_embeds=self._embed(chosen[:, None]),
+                attention_mask=additive_mask(exists, key_bias, self.model.dtype)[:, None, None],
+                position_ids=(start.next_position[live] + step)[:, None],
+                past_key_values=start.cache,
+                use_cache=True,
+            ).last_hidden_state[:, -1]
+        texts = self.processor.tokenizer.batch_decode(tokens, skip_special_tokens=True)
+        return Answers(
+            texts=tuple(text.strip() for text in texts),
+            confidence=total.exp().numpy().astype(np.float32),
+            margin=margin.numpy().astype(np.float32),
+        )
+
+    def _embed(self, ids: torch.Tensor) -> torch.Tensor:
+        embedded: torch.Tensor = self.model.get_input_embeddings()(ids)
+        return embedded
+
+
+def _padded(
+    suffixes: Sequence[Suffix], width: int, pad: int
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Right-padded ids, which of them are real, and which are text evidence, each (B, width)."""
+    ids = np.full((len(suffixes), width), pad, dtype=np.int64)
+    real = np.zeros((len(suffixes), width), dtype=bool)
+    evidence = np.zeros((len(suffixes), width), dtype=bool)
+    for row, suffix in enumerate(suffixes):
+        ids[row, : len(suffix.ids)] = suffix.ids
+        real[row, : len(suffix.ids)] = True
+        evidence[row, suffix.first : suffix.last] = True
+    return torch.from_numpy(ids), torch.from_numpy(real), torch.from_numpy(evidence)
+
+
+def _only_scales(processor: Any, images: Sequence[Image]) -> bool:
+    """Whether the processor would only rescale and normalise: the images have its size already."""
+    size = getattr(processor, "size", None) or {}
+    crop = getattr(processor, "crop_size", None) or {}
+    side = images[0].shape[0]
+    return (
+        type(processor).__name__.startswith("CLIPImageProcessor")
+        and all(image.shape == (side, side, 3) for image in images)
+        and dict(size) == {"shortest_edge": side}
+        and (not processor.do_center_crop or dict(crop) == {"height": side, "width": side})
+        and bool(processor.do_rescale and processor.do_normalize)
+    )
+
+
+def _hash_weights(model: torch.nn.Module) -> str:
+    """A hash (32 hex digits) of every parameter and buffer, names and values."""
+    digest = hashlib.blake2b(digest_size=16)
+    for name, tensor in sorted(model.state_dict().items()):
+        digest.update(name.encode())
+        digest.update(tensor.detach().cpu().contiguous().view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()

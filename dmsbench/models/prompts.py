@@ -1,0 +1,98 @@
+"""From a question to tokens: what stands before the image, what after, and which of them are evidence."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from dmsbench.data.base import SampleError
+from dmsbench.errors import ModelError
+from dmsbench.models.base import Prompt
+
+#: LLaVA-1.5's format, for checkpoints that bring no chat template.
+DEFAULT_FORMAT = ("USER: <image>\n", " ASSISTANT:")
+_MARK = "⟦dmsbench⟧"
+
+
+@dataclass(frozen=True, slots=True)
+class Suffix:
+    """The tokens after the image; ``ids[first:last]`` is the text evidence, the rest is template."""
+
+    ids: tuple[int, ...]
+    first: int
+    last: int
+
+
+class PromptFormat:
+    """Splits a checkpoint's conversation format at the image.
+
+    The text of a sample goes where the chat template puts the user's text. Everything is tokenised in one
+    piece and split at the image token, so that the tokens are those of the stock processor.
+
+    Raises ModelError for a format in which text stands before the image.
+    """
+
+    def __init__(self, tokenizer: Any, image_token: str, chat_template: Callable[..., str] | None) -> None:
+        self.tokenizer = tokenizer
+        self.image_token = image_token
+        self.image_id = int(tokenizer.convert_tokens_to_ids(image_token))
+        if chat_template is None:
+            self.before, self.after = DEFAULT_FORMAT[0].replace("<image>", image_token), DEFAULT_FORMAT[1]
+        else:
+            turn = {"role": "user", "content": [{"type": "image"}, {"type": "text", "text": _MARK}]}
+            whole = chat_template([turn], add_generation_prompt=True)
+            if whole.count(_MARK) != 1 or whole.count(image_token) != 1:
+                raise ModelError(f"the chat template does not hold one {image_token} and the text once")
+            self.before, self.after = whole.split(_MARK)
+        if image_token not in self.before:
+            raise ModelError("the chat template puts the text before the image: no shared image prefix")
+        self.prefix_ids = tuple(self._split("")[0])
+        self._cache: dict[tuple[str, str | None], Suffix] = {}
+
+    def text(self, prompt: Prompt) -> str:
+        """The whole prompt, one image token in it, as the stock processor takes it."""
+        return self.before + self._body(prompt) + self.after
+
+    def suffix(self, prompt: Prompt) -> Suffix:
+        """The tokens after the image.
+
+        Raises SampleError where the sample's own text holds one of the tokenizer's special tokens: it
+        would be read as markup, not as text.
+        """
+        key = (prompt.question, prompt.context)
+        known = self._cache.get(key)
+        if known is None:
+            known = self._cache[key] = self._suffix(prompt)
+        return known
+
+    def first_answer_token(self, answer: str) -> int:
+        """The token that an answer begins with, right after the prompt."""
+        bare = self._split("")[1]
+        return self._tokens_after(f"{self.after} {answer}")[len(bare)]
+
+    def _tokens_after(self, after: str) -> list[int]:
+        ids = list(self.tokenizer(self.before + after)["input_ids"])
+        return ids[ids.index(self.image_id) + 1 :]
+
+    def _body(self, prompt: Prompt) -> str:
+        return prompt.question if prompt.context is None else f"{prompt.context}\n{prompt.question}"
+
+    def _suffix(self, prompt: Prompt) -> Suffix:
+        body = self._body(prompt)
+        special = next((token for token in self.tokenizer.all_special_tokens if token in body), None)
+        if special is not None:
+            raise SampleError(f"the text holds the model's special token {special!r}")
+        _, ids, offsets = self._split(body)
+        evidence = prompt.question if prompt.context is None else prompt.context
+        start = len(self.before)
+        stop = start + len(evidence)
+        inside = [i for i, (lo, hi) in enumerate(offsets) if lo < stop and hi > start]
+        first, last = (inside[0], inside[-1] + 1) if inside else (0, 0)
+        return Suffix(tuple(ids), first, last)
+
+    def _split(self, body: str) -> tuple[list[int], list[int], list[tuple[int, int]]]:
+        encoded = self.tokenizer(self.before + body + self.after, return_offsets_mapping=True)
+        ids = list(encoded["input_ids"])
+        at = ids.index(self.image_id)
+        return ids[:at], ids[at + 1 :], list(encoded["offset_mapping"])[at + 1 :]

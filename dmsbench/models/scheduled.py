@@ -1,0 +1,189 @@
+"""A model under Dynamic Modality Scheduling: the same checkpoint, weights chosen sample by sample."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
+
+import torch
+
+from dmsbench.fusion.schedulers import Scheduler
+from dmsbench.fusion.signals import Signals, confidence, consistency, dropout_masks, uncertainty
+from dmsbench.models.base import MODALITIES, Answers, Image, Prompt
+
+
+class Schedulable(Protocol):
+    """What a checkpoint's adapter must offer for its modalities to be scheduled."""
+
+    state_key: str
+
+    def encode(self, images: Sequence[Image]) -> Any: ...
+
+    def answer(
+        self,
+        state: Any,
+        rows: Sequence[int],
+        prompts: Sequence[Prompt],
+        weights: torch.Tensor | None = None,
+    ) -> Answers: ...
+
+    def length(self, prompt: Prompt) -> int: ...
+
+    def settings(self) -> dict[str, Any]: ...
+
+    def last_hidden(
+        self, state: Any, rows: Sequence[int], prompts: Sequence[Prompt], weights: torch.Tensor
+    ) -> torch.Tensor:
+        """What the first answer token is drawn from under the weights, (B, D)."""
+
+    def outcome_logits(self, hidden: torch.Tensor, outcomes: Sequence[int] | None) -> torch.Tensor:
+        """Logits (…, K) of the outcome tokens (the whole vocabulary for None)."""
+
+    def first_tokens(self, answers: Sequence[str]) -> tuple[int, ...]:
+        """The distinct tokens that the answers begin with."""
+
+    def embeddings(
+        self, state: Any, rows: Sequence[int], prompts: Sequence[Prompt]
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Image and text evidence in the space where they meet, each (B, D)."""
+
+    def corner_key(self, row: int, prompt: Prompt, modality: int) -> Hashable:
+        """Equal for rows whose answers with this modality alone cannot differ."""
+
+
+@dataclass(frozen=True, slots=True)
+class MonteCarlo:
+    """Monte Carlo dropout on the features that the output layer reads: T passes of that layer alone.
+
+    The embedded checkpoints were trained with dropout there; on a checkpoint that was not, the spread
+    still says how much the answer hangs on single features, but it is no posterior variance.
+    """
+
+    passes: int = 8
+    rate: float = 0.1
+    seed: int = 0
+
+
+class ScheduledModel:
+    """Wraps an adapter; each row is answered under the weights that the scheduler gives it.
+
+    The unimodal predictions are *corners*: the checkpoint itself with all weight on the image, and with
+    all weight on the text. A corner is computed once for all rows that it cannot tell apart (a question
+    without its image, an image without its question). Where a sample has one modality only, there is
+    nothing to schedule and the row is the static one.
+    """
+
+    def __init__(
+        self,
+        adapter: Schedulable,
+        scheduler: Scheduler,
+        *,
+        answer_space: Sequence[str] = (),
+        monte_carlo: MonteCarlo | None = None,
+    ) -> None:
+        self.adapter, self.scheduler = adapter, scheduler
+        self.monte_carlo = monte_carlo or MonteCarlo()
+        self.outcomes = adapter.first_tokens(answer_space) if answer_space else None
+        self.state_key = adapter.state_key
+        self._text_corners: dict[Hashable, tuple[torch.Tensor, torch.Tensor]] = {}
+        self._masks: torch.Tensor | None = None
+
+    def settings(self) -> dict[str, Any]:
+        """The adapter's settings and the scheduler's."""
+        return {
+            **self.adapter.settings(),
+            "fusion": {
+                "method": "attention_bias",
+                **self.scheduler.settings(),
+                "signals": "corner",
+                "outcomes": len(self.outcomes) if self.outcomes else "vocabulary",
+                "monte_carlo": [self.monte_carlo.passes, self.monte_carlo.rate, self.monte_carlo.seed],
+            },
+        }
+
+    def encode(self, images: Sequence[Image]) -> Any:
+        """The adapter's state: the prefix does not depend on the weights."""
+        return self.adapter.encode(images)
+
+    def length(self, prompt: Prompt) -> int:
+        """The adapter's prompt length."""
+        return self.adapter.length(prompt)
+
+    def answer(
+        self,
+        state: Any,
+        rows: Sequence[int],
+        prompts: Sequence[Prompt],
+        weights: torch.Tensor | None = None,
+    ) -> Answers:
+        """Answers under scheduled weights, or under ``weights`` where they are given."""
+        if weights is not None:
+            return self.adapter.answer(state, rows, prompts, weights)
+        both = [i for i, prompt in enumerate(prompts) if prompt.has_image and prompt.has_text]
+        chosen = torch.tensor(
+            [(float(prompt.has_image), float(prompt.has_text)) for prompt in prompts]
+        ).clamp_min(0.0)
+        chosen = torch.where(chosen.sum(dim=1, keepdim=True) > 0, chosen, torch.ones(()))
+        chosen = chosen / chosen.sum(dim=1, keepdim=True)
+        signals = Signals(
+            confidence=torch.full((len(prompts), len(MODALITIES)), torch.nan),
+            uncertainty=torch.full((len(prompts), len(MODALITIES)), torch.nan),
+            consistency=torch.full((len(prompts),), torch.nan),
+        )
+        if both:
+            found = self.signals(state, [rows[i] for i in both], [prompts[i] for i in both])
+            at = torch.tensor(both)
+            signals.confidence[at] = found.confidence
+            signals.uncertainty[at] = found.uncertainty
+            signals.consistency[at] = found.consistency
+            chosen[at] = self.scheduler.weights(found).float()
+        answers = self.adapter.answer(state, rows, prompts, chosen)
+        return replace(answers, weights=chosen.numpy(), signals=signals)
+
+    @torch.inference_mode()
+    def signals(self, state: Any, rows: Sequence[int], prompts: Sequence[Prompt]) -> Signals:
+        """The three signals of B rows that have both modalities."""
+        corners = [self._corner(state, rows, prompts, modality) for modality in range(len(MODALITIES))]
+        image, text = self.adapter.embeddings(state, rows, prompts)
+        return Signals(
+            confidence=torch.stack([sure for sure, _ in corners], dim=1),
+            uncertainty=torch.stack([spread for _, spread in corners], dim=1),
+            consistency=consistency(image.float().cpu(), text.float().cpu()),
+        )
+
+    def _corner(
+        self, state: Any, rows: Sequence[int], prompts: Sequence[Prompt], modality: int
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Confidence and uncertainty (B,) of the model with all weight on one modality."""
+        keys = [
+            self.adapter.corner_key(row, prompt, modality) for row, prompt in zip(rows, prompts, strict=True)
+        ]
+        text = MODALITIES[modality] == "text"
+        # Without its image a question has the same answer everywhere: known for the whole run.
+        known = self._text_corners if text else {}
+        first: dict[Hashable, int] = {}
+        for i, key in enumerate(keys):
+            if key not in known:
+                first.setdefault(key, i)
+        if first:
+            picks = list(first.values())
+            point = torch.zeros(len(picks), len(MODALITIES))
+            point[:, modality] = 1.0
+            hidden = self.adapter.last_hidden(
+                state, [rows[i] for i in picks], [prompts[i] for i in picks], point
+            )
+            sure, spread = self._measure(hidden)
+            known.update(zip(first, zip(sure, spread, strict=True), strict=True))
+        pairs = [known[key] for key in keys]
+        return torch.stack([sure for sure, _ in pairs]), torch.stack([spread for _, spread in pairs])
+
+    def _measure(self, hidden: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        if self._masks is None:
+            settings = self.monte_carlo
+            self._masks = dropout_masks(settings.passes, hidden.shape[-1], settings.rate, settings.seed).to(
+                hidden
+            )
+        plain = self.adapter.outcome_logits(hidden, self.outcomes).softmax(dim=-1).cpu()
+        passes = self.adapter.outcome_logits(hidden[None] * self._masks[:, None], self.outcomes)
+        return confidence(plain), uncertainty(passes.softmax(dim=-1).cpu())

@@ -1,0 +1,101 @@
+"""Model specifications: ``NAME[=SPEC]``, a SPEC being a checkpoint with options. No torch in here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+from typing import Mapping
+
+from dmsbench.errors import DmsbenchError, UnknownNameError
+
+#: Embedded checkpoints and what each is.
+CHECKPOINTS: Mapping[str, str] = MappingProxyType(
+    {"tiny-llava-easy-vqa": "LLaVA of 0.7 million parameters, trained on easy-VQA (clean pictures)"}
+)
+#: Builtin models: an embedded checkpoint with options.
+BUILTIN: Mapping[str, str] = MappingProxyType(
+    {"baseline": "tiny-llava-easy-vqa,fusion=static", "dms": "tiny-llava-easy-vqa,fusion=dms"}
+)
+OPTIONS: Mapping[str, str] = MappingProxyType(
+    {
+        "fusion": "static or dms",
+        "alpha": "weight of confidence in the rule (dms)",
+        "beta": "weight of uncertainty in the rule (dms)",
+        "passes": "Monte Carlo dropout passes, at least 2 (dms)",
+        "dtype": "float32, float16 or bfloat16",
+        "attention": "sdpa or eager",
+        "revision": "commit, branch or tag of a hub checkpoint",
+        "max_new_tokens": "longest answer, in tokens",
+    }
+)
+FUSIONS = ("static", "dms")
+_NUMBERS = {"alpha": float, "beta": float, "passes": int, "max_new_tokens": int}
+
+
+@dataclass(frozen=True, slots=True)
+class ModelSpec:
+    """A model as named on the command line: ``checkpoint`` is embedded, a folder or a hub id."""
+
+    name: str
+    checkpoint: str
+    options: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def fusion(self) -> str:
+        """``static`` or ``dms``."""
+        return self.options.get("fusion", "static")
+
+    def number(self, option: str) -> float | None:
+        """A numeric option, None where it is not given."""
+        return None if option not in self.options else _NUMBERS[option](self.options[option])
+
+    def __str__(self) -> str:
+        return ",".join([self.checkpoint, *(f"{key}={value}" for key, value in sorted(self.options.items()))])
+
+
+def parse(text: str) -> ModelSpec:
+    """Reads ``NAME[=SPEC]``: a builtin name, an embedded checkpoint, a folder or a hub id, with options.
+
+    ``baseline``, ``mine=./checkpoint``, ``mine=llava-hf/llava-1.5-7b-hf,fusion=dms,dtype=float16``.
+
+    Raises UnknownNameError or DmsbenchError.
+    """
+    head, _, rest = text.partition("=")
+    if rest and not {",", "/"} & set(head):
+        name, spec = head, rest
+    else:
+        name, spec = "", text
+    spec = BUILTIN.get(spec, spec) if "," not in spec else _expand(spec)
+    checkpoint, *pairs = spec.split(",")
+    options: dict[str, str] = {}
+    for pair in pairs:
+        key, equals, value = pair.partition("=")
+        if key not in OPTIONS:
+            raise UnknownNameError(f"option of model '{text}'", key, OPTIONS)
+        if not equals or not value:
+            raise DmsbenchError(f"model '{text}': option '{key}' needs a value ({OPTIONS[key]})")
+        if key == "fusion" and value not in FUSIONS:
+            raise UnknownNameError("fusion", value, FUSIONS)
+        if key in _NUMBERS:
+            try:
+                _NUMBERS[key](value)
+            except ValueError:
+                raise DmsbenchError(f"model '{text}': option '{key}' needs a number, not '{value}'") from None
+        options[key] = value
+    if not (checkpoint in CHECKPOINTS or Path(checkpoint).is_dir() or _looks_like_hub_id(checkpoint)):
+        raise UnknownNameError("model", checkpoint, [*BUILTIN, *CHECKPOINTS])
+    name = name or (text if text in BUILTIN else checkpoint.rstrip("/").rsplit("/", 1)[-1])
+    if not name or set(name) & set("/\\:=,") or name.startswith("."):
+        raise DmsbenchError(f"'{name}' cannot name a model: use letters, digits, '.', '-' and '_'")
+    return ModelSpec(name, checkpoint, MappingProxyType(options))
+
+
+def _expand(spec: str) -> str:
+    head, _, rest = spec.partition(",")
+    return f"{BUILTIN[head]},{rest}" if head in BUILTIN else spec
+
+
+def _looks_like_hub_id(text: str) -> bool:
+    owner, slash, name = text.partition("/")
+    return bool(slash and owner and name and "/" not in name and not owner.startswith((".", "~")))

@@ -1,0 +1,94 @@
+"""Loads models by specification; adapters of the same checkpoint are shared."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from dmsbench.errors import ModelError
+from dmsbench.fusion.schedulers import RuleScheduler
+from dmsbench.models.base import VisionLanguageModel
+from dmsbench.models.llava import LlavaModel
+from dmsbench.models.scheduled import MonteCarlo, ScheduledModel
+from dmsbench.models.spec import CHECKPOINTS, ModelSpec
+
+_WEIGHTS = Path(__file__).parent / "weights"
+#: Where a checkpoint folder keeps the rule's hyperparameters, chosen on validation.
+SCHEDULER_FILE = "scheduler.json"
+
+
+def checkpoint_folder(name: str) -> Path:
+    """The folder of an embedded checkpoint."""
+    return _WEIGHTS / name
+
+
+class Zoo:
+    """Loads models for one device; ``answer_space`` lists the answers of a closed task, if it is one."""
+
+    def __init__(self, device: str = "cpu", answer_space: Sequence[str] = ()) -> None:
+        self.device, self.answer_space = device, tuple(answer_space)
+        self._adapters: dict[tuple[str, ...], LlavaModel] = {}
+
+    def load(self, spec: ModelSpec) -> VisionLanguageModel:
+        """The model of a specification; raises ModelError where it cannot be loaded."""
+        adapter = self._adapter(spec)
+        if spec.fusion == "static":
+            return adapter
+        default = default_rule(spec.checkpoint)
+        alpha, beta, passes = (spec.number(option) for option in ("alpha", "beta", "passes"))
+        if passes is not None and passes < 2:
+            raise ModelError(f"model '{spec.name}': passes must be at least 2")
+        return ScheduledModel(
+            adapter,
+            RuleScheduler(default.alpha if alpha is None else alpha, default.beta if beta is None else beta),
+            answer_space=self.answer_space,
+            monte_carlo=MonteCarlo() if passes is None else MonteCarlo(passes=int(passes)),
+        )
+
+    def _adapter(self, spec: ModelSpec) -> LlavaModel:
+        given = {key: spec.options.get(key) for key in ("dtype", "attention", "revision", "max_new_tokens")}
+        key = (spec.checkpoint, *(str(value) for value in given.values()))
+        if key not in self._adapters:
+            embedded = spec.checkpoint in CHECKPOINTS
+            self._adapters[key] = LlavaModel(
+                checkpoint_folder(spec.checkpoint) if embedded else spec.checkpoint,
+                device=self.device,
+                dtype=given["dtype"] or "float32",
+                attention=given["attention"] or "sdpa",
+                revision=given["revision"],
+                max_new_tokens=int(given["max_new_tokens"] or 16),
+            )
+        return self._adapters[key]
+
+
+def default_rule(checkpoint: str) -> RuleScheduler:
+    """The rule that a checkpoint brings in its ``scheduler.json``, else the embedded checkpoint's."""
+    for folder in (
+        checkpoint_folder(checkpoint),
+        Path(checkpoint),
+        checkpoint_folder(next(iter(CHECKPOINTS))),
+    ):
+        path = folder / SCHEDULER_FILE
+        if path.is_file():
+            found = json.loads(path.read_text())
+            return RuleScheduler(float(found["alpha"]), float(found["beta"]))
+    raise ModelError(f"no {SCHEDULER_FILE} beside checkpoint '{checkpoint}': give alpha= and beta=")
+
+
+def pick_device(wanted: str) -> str:
+    """``auto`` is the first CUDA device, else MPS, else the CPU; other names are checked.
+
+    Raises ModelError for a device that is not there.
+    """
+    import torch
+
+    if wanted == "auto":
+        if torch.cuda.is_available():
+            return "cuda"
+        return "mps" if torch.backends.mps.is_available() else "cpu"
+    try:
+        torch.empty(1, device=wanted)
+    except (RuntimeError, AssertionError) as error:
+        raise ModelError(f"device '{wanted}' cannot be used: {str(error).splitlines()[0]}") from None
+    return wanted

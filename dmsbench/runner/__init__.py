@@ -1,0 +1,1 @@
+"""Plans a run by image view, answers it, and keeps its records."""

@@ -1,0 +1,78 @@
+"""From a suite's grid to pieces of work: one image view of one block of images at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+from dmsbench.data.base import Dataset, Sample
+from dmsbench.grid import CLEAN, Condition, View
+
+#: Images a block: what is corrupted, encoded and remembered together, and lost at most by a kill.
+BLOCK_IMAGES = 128
+
+Item = TypeVar("Item")
+
+
+@dataclass(frozen=True, slots=True)
+class ImagePlan:
+    """An image view with every text view that is asked of it."""
+
+    image: View
+    texts: tuple[View, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """Consecutive images of the data set and all their samples."""
+
+    index: int
+    samples: tuple[Sample, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Blocks × image plans; the clean image view first, so that what it answers serves the others."""
+
+    blocks: tuple[Block, ...]
+    images: tuple[ImagePlan, ...]
+
+    @property
+    def samples(self) -> int:
+        """Samples in all."""
+        return sum(len(block.samples) for block in self.blocks)
+
+    @property
+    def conditions(self) -> int:
+        """Conditions in all."""
+        return sum(len(plan.texts) for plan in self.images)
+
+
+def by_image(conditions: Iterable[Condition]) -> tuple[ImagePlan, ...]:
+    """Groups conditions by image view, in order of first appearance, the clean one first."""
+    texts: dict[View, list[View]] = {CLEAN: []}
+    for condition in conditions:
+        texts.setdefault(condition.image, []).append(condition.text)
+    return tuple(ImagePlan(image, tuple(found)) for image, found in texts.items() if found)
+
+
+def limited(dataset: Dataset, limit: int | None) -> tuple[Sample, ...]:
+    """The first ``limit`` samples; a larger limit contains a smaller one."""
+    return dataset.samples[:limit]
+
+
+def in_blocks(samples: Sequence[Sample], images: int = BLOCK_IMAGES) -> tuple[Block, ...]:
+    """Cuts samples, whole images together, into blocks of so many images."""
+    groups = list(dict.fromkeys(sample.group for sample in samples))
+    number = {group: index // images for index, group in enumerate(groups)}
+    members: dict[int, list[Sample]] = {}
+    for sample in samples:
+        members.setdefault(number[sample.group], []).append(sample)
+    return tuple(Block(index, tuple(found)) for index, found in sorted(members.items()))
+
+
+def batches(items: Sequence[Item], size: int) -> Iterator[Sequence[Item]]:
+    """Consecutive runs of at most ``size`` items."""
+    for start in range(0, len(items), size):
+        yield items[start : start + size]

@@ -1,0 +1,43 @@
+"""The record: one model's answer to one sample under one condition."""
+
+from __future__ import annotations
+
+import pyarrow as pa
+
+#: Part of every key: records of another layout are never mixed in.
+RECORD_VERSION = 1
+
+#: What became of a row. Only ``ok`` rows have a score; the others are counted, never scored as wrong.
+STATUSES = ("ok", "model_error", "corruption_error", "parse_error", "data_error")
+
+_NAME = pa.dictionary(pa.int32(), pa.string())
+
+SCHEMA = pa.schema(
+    [
+        pa.field("model", _NAME),
+        pa.field("sample_id", pa.string()),
+        pa.field("group", _NAME),
+        pa.field("image_corruption", _NAME),
+        pa.field("image_severity", pa.int8()),
+        pa.field("text_corruption", _NAME),
+        pa.field("text_severity", pa.int8()),
+        pa.field("question", pa.string()),
+        pa.field("references", pa.list_(pa.string())),
+        pa.field("prediction", pa.string()),
+        pa.field("score", pa.float32()),
+        pa.field("status", _NAME),
+        pa.field("error", pa.string()),
+        pa.field("changed", pa.bool_()),
+        pa.field("image_hash", pa.string()),
+        pa.field("text_hash", pa.string()),
+        pa.field("confidence", pa.float32()),
+        pa.field("margin", pa.float32()),
+        pa.field("weight_image", pa.float32()),
+        pa.field("weight_text", pa.float32()),
+        pa.field("confidence_image", pa.float32()),
+        pa.field("confidence_text", pa.float32()),
+        pa.field("uncertainty_image", pa.float32()),
+        pa.field("uncertainty_text", pa.float32()),
+        pa.field("consistency", pa.float32()),
+    ]
+)

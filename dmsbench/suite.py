@@ -1,0 +1,220 @@
+"""Suite files: what is asked, of which models, under which corruptions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from functools import cached_property
+from importlib import resources
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+import corruptions
+from dmsbench.errors import SuiteError, UnknownNameError
+from dmsbench.grid import CLEAN, Condition, View
+
+Severity = Annotated[int, Field(ge=1, le=5)]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class DatasetConfig(_Strict):
+    """``name: easy_vqa`` with a split, or ``name: local`` with a ``path`` and, optionally, ``images``."""
+
+    name: Literal["easy_vqa", "local"]
+    split: str = "test"
+    path: Path | None = None
+    images: Path | None = None
+
+    @model_validator(mode="after")
+    def _local_has_a_path(self) -> DatasetConfig:
+        if (self.name == "local") != (self.path is not None):
+            raise ValueError("'path' belongs to the local data set, and the local data set needs one")
+        return self
+
+
+class Joint(_Strict):
+    """An image and a text corruption applied together, at equal severities."""
+
+    image: str
+    text: str
+
+
+class Grid(_Strict):
+    """Corruption names by kind; each is applied at every severity of the suite, one at a time."""
+
+    image: tuple[str, ...] = ()
+    text: tuple[str, ...] = ()
+    modality: tuple[str, ...] = ()
+    joint: tuple[Joint, ...] = ()
+
+    @model_validator(mode="after")
+    def _known(self) -> Grid:
+        for kind in ("image", "text", "modality"):
+            for name in getattr(self, kind):
+                _check(name, kind)
+        for pair in self.joint:
+            _check(pair.image, "image", target=True)
+            _check(pair.text, "text", target=True)
+        return self
+
+
+def _check(name: str, kind: str, *, target: bool = False) -> None:
+    entry = corruptions.get(name)
+    if (entry.target if target else entry.kind) != kind:
+        raise ValueError(f"'{name}' is a corruption of kind {entry.kind}, listed under {kind}")
+
+
+class Suite(_Strict):
+    """A suite: task, data, grid, models, seed. ``limit`` counts samples; None takes them all."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
+    description: str = ""
+    task: Literal["vqa"] = "vqa"
+    dataset: DatasetConfig
+    models: tuple[str, ...] = ("baseline", "dms")
+    score: Literal["exact_match"] = "exact_match"
+    seed: int = Field(default=0, ge=0)
+    limit: int | None = Field(default=None, ge=1)
+    severities: tuple[Severity, ...] = (1, 2, 3, 4, 5)
+    profile: Literal["auto", "imagenet224", "tiny64"] = "auto"
+    max_error_rate: float = Field(default=0.01, ge=0, le=1)
+    grid: Grid
+
+    @field_validator("severities")
+    @classmethod
+    def _ascending(cls, severities: tuple[int, ...]) -> tuple[int, ...]:
+        if not severities:
+            raise ValueError("at least one severity")
+        return tuple(sorted(set(severities)))
+
+    @cached_property
+    def conditions(self) -> tuple[Condition, ...]:
+        """Clean first, then every corruption at every severity, in the file's order, none twice."""
+        found = [Condition()]
+        for kind in ("image", "text", "modality"):
+            for name in getattr(self.grid, kind):
+                on_image = corruptions.get(name).target == "image"
+                for severity in self.severities:
+                    view = View(name, severity)
+                    found.append(Condition(image=view) if on_image else Condition(text=view))
+        for pair in self.grid.joint:
+            found += [Condition(View(pair.image, s), View(pair.text, s)) for s in self.severities]
+        return tuple(dict.fromkeys(found))
+
+    def changed(
+        self,
+        *,
+        seed: int | None = None,
+        limit: int | None = None,
+        severities: Sequence[int] | None = None,
+        only: Sequence[str] = (),
+        models: Sequence[str] = (),
+        dataset: DatasetConfig | None = None,
+    ) -> Suite:
+        """The suite with the command line's changes; ``only`` keeps those corruptions (by name).
+
+        Raises SuiteError for a value out of range and UnknownNameError for a corruption that the suite
+        does not hold.
+        """
+        data = self.model_dump(mode="python")
+        for key, value in (("seed", seed), ("limit", limit), ("severities", severities)):
+            if value is not None:
+                data[key] = value
+        if models:
+            data["models"] = tuple(models)
+        if dataset is not None:
+            data["dataset"] = dataset.model_dump()
+        if only:
+            held = self.corruption_names
+            for name in only:
+                if name not in held:
+                    if name in corruptions.names():
+                        raise SuiteError(
+                            f"suite '{self.name}' does not hold corruption '{name}': it has {', '.join(held)}"
+                        )
+                    raise UnknownNameError("corruption", name, held)
+            for kind in ("image", "text", "modality"):
+                data["grid"][kind] = tuple(name for name in data["grid"][kind] if name in only)
+            data["grid"]["joint"] = tuple(
+                pair for pair in data["grid"]["joint"] if {pair["image"], pair["text"]} <= set(only)
+            )
+        return _validated(data, f"suite '{self.name}'")
+
+    @property
+    def corruption_names(self) -> tuple[str, ...]:
+        """Every corruption of the grid by name, joint ones included."""
+        joint = [name for pair in self.grid.joint for name in (pair.image, pair.text)]
+        return tuple(dict.fromkeys([*self.grid.image, *self.grid.text, *self.grid.modality, *joint]))
+
+
+def suite_folder() -> Path:
+    """Where the suites that ship with dmsbench lie: in the package, or beside it in a checkout."""
+    installed = Path(str(resources.files("dmsbench"))) / "suites"
+    return installed if installed.is_dir() else Path(__file__).parent.parent / "suites"
+
+
+def builtin_suites() -> dict[str, Path]:
+    """Suites that ship with dmsbench, by name."""
+    return {path.stem: path for path in sorted(suite_folder().glob("*.yaml"))}
+
+
+def load_suite(name_or_path: str) -> Suite:
+    """A builtin suite by name, or any suite file by path.
+
+    Raises UnknownNameError for a name that is neither, SuiteError for a file that cannot be used.
+    """
+    builtin = builtin_suites()
+    if name_or_path in builtin:
+        path = builtin[name_or_path]
+    else:
+        path = Path(name_or_path)
+        if path.suffix not in (".yaml", ".yml") and not path.is_file():
+            raise UnknownNameError("suite", name_or_path, builtin)
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
+        raise SuiteError(f"{path}: cannot be read ({reason})") from None
+    try:
+        data = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f" line {mark.line + 1}" if mark else ""
+        raise SuiteError(f"{path}:{where} not valid YAML ({getattr(error, 'problem', error)})") from None
+    if not isinstance(data, dict):
+        raise SuiteError(f"{path}: expected keys and values, such as 'name: my-suite'")
+    for key in ("path", "images"):
+        # Paths in a suite file are relative to it.
+        if isinstance(data.get("dataset"), dict) and isinstance(data["dataset"].get(key), str):
+            data["dataset"][key] = path.parent / data["dataset"][key]
+    return _validated(data, str(path))
+
+
+def _validated(data: dict[str, Any], where: str) -> Suite:
+    try:
+        return Suite.model_validate(data)
+    except corruptions.UnknownCorruptionError as error:
+        raise SuiteError(f"{where}: grid: {error}") from None
+    except ValidationError as error:
+        raise SuiteError(f"{where}: {_first_complaint(error)}") from None
+
+
+def _first_complaint(error: ValidationError) -> str:
+    first = error.errors()[0]
+    key = ".".join(str(part) for part in first["loc"]) or "suite"
+    if first["type"] == "extra_forbidden":
+        return f"{key}: {UnknownNameError('key', str(first['loc'][-1]), _keys(first['loc'][:-1]))}"
+    message = first["msg"].removeprefix("Value error, ")
+    more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
+    return f"{key}: {message[0].lower()}{message[1:]}{more}"
+
+
+def _keys(location: Iterable[int | str]) -> list[str]:
+    parts = [part for part in location if isinstance(part, str)]
+    known: dict[str, type[BaseModel]] = {"dataset": DatasetConfig, "grid": Grid, "joint": Joint}
+    return list((known.get(parts[-1], Suite) if parts else Suite).model_fields)

@@ -1,0 +1,1 @@
+"""Tasks: how a sample is asked, and how its answer is read and scored."""

@@ -1,0 +1,1 @@
+"""Recipes of the embedded models."""
