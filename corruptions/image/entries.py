@@ -117,7 +117,7 @@ ENTRIES = (
         parameter="share of the area covered",
         parameters={DEFAULT_PROFILE: (0.10, 0.20, 0.35, 0.50, 0.65)},
         source="this package; after Zhong et al., Random Erasing, AAAI 2020 (1708.04896)",
-        doc="Covers the picture with mid-grey rectangles at random places.",
+        doc="Covers the picture with rectangles of random pixels at random places.",
         nested=True,
     ),
 )

@@ -6,6 +6,7 @@ import re
 import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -21,6 +22,8 @@ _TEMPLATE = re.compile(
 # Scripts without spaces part their clauses by full-width punctuation.
 _CHUNK = re.compile(r"[^\s，。、！？；：…（）「」『』【】《》〈〉]+")
 _PIECE = re.compile(r"[^\W_]+")
+#: Characters up to which the words of a text are remembered.
+SHORT = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,9 +35,15 @@ class Word:
     free: bool
 
 
-def find_words(text: str, protection: Protection) -> list[Word]:
+def find_words(text: str, protection: Protection) -> tuple[Word, ...]:
     """The words in order. White space, full-width punctuation and template tokens part them."""
-    return list(_words(text, protection))
+    # A grid corrupts the same question dozens of times; only short texts are worth keeping.
+    return _known_words(text, protection) if len(text) <= SHORT else tuple(_words(text, protection))
+
+
+@lru_cache(maxsize=2048)
+def _known_words(text: str, protection: Protection) -> tuple[Word, ...]:
+    return tuple(_words(text, protection))
 
 
 def _words(text: str, protection: Protection) -> Iterator[Word]:

@@ -237,19 +237,20 @@ def test_pixelate_is_made_of_blocks(picture: NDArray[np.uint8]) -> None:
     assert np.abs(out - blocks).max() <= 1
 
 
-def test_occlusion_covers_the_stated_share_and_nests(picture: NDArray[np.uint8]) -> None:
-    black = np.zeros((90, 130, 3), np.uint8)
+def test_occlusion_covers_the_stated_share_and_nests() -> None:
+    black, white = (np.full((90, 130, 3), level, np.uint8) for level in (0, 255))
     for unit in ("a", "b", "c"):
-        below = np.zeros(black.shape[:2], bool)
+        below, filled = np.zeros(black.shape[:2], bool), black
         for severity, share in zip(SEVERITIES, (0.10, 0.20, 0.35, 0.50, 0.65), strict=True):
             out = image_view(black, "occlusion", severity, seed=0, unit=unit)
-            mask = (out == 128).all(axis=2)
-            assert np.array_equal(np.where(mask[..., None], 128, black), out)
+            mask = out.any(axis=2)
             assert share <= mask.mean() < share + 0.005
             assert not (below & ~mask).any()
-            below = mask
-    out = image_view(picture, "occlusion", 2, seed=0, unit="a")
-    assert np.array_equal(out[out != 128], picture[out != 128])
+            assert np.array_equal(out[below], filled[below])  # the same filling, only more of it
+            on_white = image_view(white, "occlusion", severity, seed=0, unit=unit)
+            assert np.array_equal(on_white, np.where(mask[..., None], out, 255))
+            below, filled = mask, out
+        assert 0.24 < filled[below].std() / 255 < 0.34  # uniform pixels have 0.289
 
 
 def test_profiles() -> None:
