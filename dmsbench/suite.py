@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 import corruptions
 from dmsbench.errors import SuiteError, UnknownNameError
-from dmsbench.grid import CLEAN, Condition, View
+from dmsbench.grid import Condition, View
 
 Severity = Annotated[int, Field(ge=1, le=5)]
 

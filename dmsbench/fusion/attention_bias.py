@@ -34,22 +34,26 @@ def modality_bias(weights: torch.Tensor | None, present: torch.Tensor) -> torch.
     bool. Weights are renormalised over the modalities present; M counts those. An absent modality and a
     weight of 0 give -inf. A sample without any modality keeps no bias: its prompt is the template alone.
 
-    Raises ValueError for a weight that is negative or not finite, or weights that sum to 0.
+    Raises ValueError for a weight that is negative or not finite, for weights that sum to 0, and for
+    weights of another shape than ``present``.
     """
     count = present.sum(dim=1, keepdim=True)
     lowest = torch.full(present.shape, -torch.inf)
     if weights is None:
         return torch.where(present, torch.zeros(()), lowest)
-    weights = weights.float()
+    if weights.shape != present.shape:
+        raise ValueError(f"modality weights of shape {tuple(weights.shape)}, not {tuple(present.shape)}")
+    weights = weights.to(present.device, torch.float32)
     if not torch.isfinite(weights).all() or (weights < 0).any():
         raise ValueError("modality weights must be finite and not negative")
-    if (weights.sum(dim=1) <= 0).any():
+    if not (weights > 0).any(dim=1).all():
         raise ValueError("modality weights must have a positive sum")
     kept = torch.where(present, weights, torch.zeros(()))
-    total = kept.sum(dim=1, keepdim=True)
+    largest = kept.max(dim=1, keepdim=True).values
     # Weights that sit wholly on absent modalities say nothing about the present ones: static fusion.
-    share = torch.where(total > 0, kept / total.clamp_min(1e-30), 1.0 / count.clamp_min(1))
-    uniform = (kept == kept.max(dim=1, keepdim=True).values) | ~present
+    scaled = torch.where(largest > 0, kept / largest, present.float())  # no sum of these can overflow
+    share = scaled / scaled.sum(dim=1, keepdim=True)
+    uniform = (kept == largest) | ~present
     exact = uniform.all(dim=1, keepdim=True)  # equal weights give exactly 0, whatever 3 · (1/3) rounds to
     bias = torch.where(exact & present, torch.zeros(()), torch.log(count * share))
     return torch.where(present, bias, lowest)
@@ -86,19 +90,24 @@ def attention_bias(
     image; ``present`` (B, M), all by default. Uniform weights leave the call untouched. Beams and other
     repeats of the batch are followed (row b·R … b·R + R − 1 belong to sample b).
 
-    Raises ModelError for an attention implementation that cannot take a bias.
+    Positions are left to the caller and to the model: a language model that reads them off a 2-D mask
+    (OPT) must be given ``position_ids``.
+
+    Raises ModelError for an attention implementation that cannot take a bias, and for a call inside whose
+    rows are not those of the weights; ValueError for invalid weights.
     """
     check_attention(language_model)
     if present is None:
         present = torch.ones(weights.shape, dtype=torch.bool)
-    bias = modality_bias(weights, present)
+    bias = modality_bias(weights.cpu(), present.cpu())
     if not bias.any():
         yield
         return
     prompt = keys[0].shape[1]
+    first_row = first_row.cpu()
     by_key = torch.zeros(keys[0].shape)
     for modality, tokens in enumerate(keys):
-        by_key = torch.where(tokens, bias[:, modality : modality + 1], by_key)
+        by_key = torch.where(tokens.cpu(), bias[:, modality : modality + 1], by_key)
 
     def apply(_module: nn.Module, args: tuple[Any, ...], given: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
         inputs = given.get("inputs_embeds")
@@ -108,7 +117,9 @@ def attention_bias(
         cache = given.get("past_key_values")
         past = cache.get_seq_length() if cache is not None else 0
         length = past + width
-        repeats = rows // by_key.shape[0]
+        repeats, rest = divmod(rows, by_key.shape[0])
+        if rest or not repeats:
+            raise ModelError(f"{rows} rows in a call under the weights of {by_key.shape[0]} samples")
         padded = given.get("attention_mask")
         exists = torch.ones(rows, length, dtype=torch.bool)
         if padded is not None:
@@ -128,9 +139,6 @@ def attention_bias(
         )
         changed = dict(given)
         changed["attention_mask"] = mask[:, None].to(inputs.device)
-        if given.get("position_ids") is None:
-            positions = (exists.long().cumsum(dim=1) - 1).clamp_min(0)[:, past:]
-            changed["position_ids"] = positions.to(inputs.device)
         return args, changed
 
     handle = language_model.register_forward_pre_hook(apply, with_kwargs=True)

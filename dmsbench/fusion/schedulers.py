@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass
 from typing import Protocol
 
@@ -33,8 +34,8 @@ class RuleScheduler:
     beta: float
 
     def __post_init__(self) -> None:
-        if self.alpha < 0 or self.beta < 0:
-            raise ValueError("alpha and beta must not be negative")
+        if not (0.0 <= self.alpha < math.inf and 0.0 <= self.beta < math.inf):
+            raise ValueError(f"alpha and beta must be finite and not negative, not {self.alpha}, {self.beta}")
 
     def weights(self, signals: Signals) -> torch.Tensor:
         """Weights (B, M)."""
@@ -54,7 +55,7 @@ class FixedScheduler:
     point: tuple[float, ...]
 
     def __post_init__(self) -> None:
-        if min(self.point) < 0 or abs(sum(self.point) - 1.0) > 1e-6:
+        if not (self.point and min(self.point) >= 0 and abs(sum(self.point) - 1.0) <= 1e-6):
             raise ValueError(f"{self.point} is no point of the simplex")
 
     def weights(self, signals: Signals) -> torch.Tensor:
@@ -63,4 +64,4 @@ class FixedScheduler:
 
     def settings(self) -> dict[str, float | str]:
         """Its name and point."""
-        return {"scheduler": "fixed", "point": ",".join(f"{share:g}" for share in self.point)}
+        return {"scheduler": "fixed", "point": ",".join(repr(float(share)) for share in self.point)}

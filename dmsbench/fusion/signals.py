@@ -27,7 +27,7 @@ def confidence(probabilities: torch.Tensor) -> torch.Tensor:
     outcomes = probabilities.shape[-1]
     if outcomes < 2:
         return torch.ones(probabilities.shape[:-1])
-    entropy = torch.special.entr(probabilities).sum(dim=-1)
+    entropy: torch.Tensor = torch.special.entr(probabilities).sum(dim=-1)
     return (1.0 - entropy / math.log(outcomes)).clamp(0.0, 1.0)
 
 

@@ -3,19 +3,29 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
-from transformers import AutoProcessor, DynamicCache, LlavaForConditionalGeneration
+from safetensors import SafetensorError
+from transformers import AutoProcessor, DynamicCache, LlavaConfig, LlavaForConditionalGeneration
 
 from dmsbench.errors import ModelError
-from dmsbench.fusion.attention_bias import additive_mask, check_attention, modality_bias
+from dmsbench.fusion.attention_bias import (
+    SUPPORTED_ATTENTION,
+    additive_mask,
+    check_attention,
+    modality_bias,
+)
 from dmsbench.models.base import MODALITIES, Answers, Image, Prompt
+from dmsbench.models.cache import row_cache
 from dmsbench.models.prompts import PromptFormat, Suffix
+
+DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +44,9 @@ class LlavaState:
     def length(self) -> int:
         """P, the tokens of the prefix."""
         return int(self.cache[0][0].shape[2])
+
+
+_Layer = tuple[torch.Tensor, torch.Tensor]
 
 
 @dataclass(slots=True)
@@ -64,18 +77,12 @@ class LlavaModel:
         revision: str | None = None,
         max_new_tokens: int = 16,
     ) -> None:
-        wanted = getattr(torch, dtype, None)
-        if not isinstance(wanted, torch.dtype):
+        if dtype not in DTYPES:
             raise ModelError(f"unknown dtype '{dtype}': use float32, float16 or bfloat16")
-        try:
-            self.processor = AutoProcessor.from_pretrained(checkpoint, revision=revision)
-            self.model = LlavaForConditionalGeneration.from_pretrained(
-                checkpoint, revision=revision, dtype=wanted, attn_implementation=attention
-            )
-        except (OSError, ValueError, KeyError, ImportError, RuntimeError) as error:
-            reason = str(error).strip().split("\n")[0]
-            raise ModelError(f"cannot load '{checkpoint}' as a LLaVA checkpoint: {reason}") from None
-        self.model.eval().to(device)
+        if attention not in SUPPORTED_ATTENTION:
+            raise ModelError(f"attention implementation '{attention}' takes no bias: use sdpa or eager")
+        self.processor, self.model = _load(checkpoint, revision or "main", DTYPES[dtype], attention)
+        self.model.requires_grad_(False).train(False).to(device)
         self.device = torch.device(device)
         self.checkpoint = str(checkpoint)
         self.dtype = dtype
@@ -91,19 +98,26 @@ class LlavaModel:
         stops = self.model.generation_config.eos_token_id
         self.stops = frozenset([stops] if isinstance(stops, int) else stops or [])
         self.weights_hash = _hash_weights(self.model)
-        self.state_key = f"{self.weights_hash}:{dtype}:{device}:{attention}"
+        self.processor_hash = _hash_processor(self.processor)
+        prefix = "-".join(map(str, self.format.prefix_ids))
+        self.state_key = f"{self.weights_hash}:{self.processor_hash}:{prefix}:{dtype}:{device}:{attention}"
         self.attention = attention
 
     def settings(self) -> dict[str, Any]:
-        """Checkpoint, weights, dtype, prompt format and generation: all that decides the answers."""
+        """Weights, processor, dtype, prompt format and generation: all that decides the answers."""
         return {
             "family": "llava",
             "weights": self.weights_hash,
+            "processor": self.processor_hash,
             "dtype": self.dtype,
             "attention": self.attention,
             "device": self.device.type,
             "prompt": [self.format.before, self.format.after],
-            "generation": {"method": "greedy", "max_new_tokens": self.max_new_tokens},
+            "generation": {
+                "method": "greedy",
+                "max_new_tokens": self.max_new_tokens,
+                "stops": sorted(self.stops),
+            },
         }
 
     def length(self, prompt: Prompt) -> int:
@@ -122,7 +136,7 @@ class LlavaModel:
         self.language_model(inputs_embeds=embeds, past_key_values=cache, use_cache=True)
         first = start.shape[1]
         return LlavaState(
-            cache=tuple((layer.keys, layer.values) for layer in cache.layers),
+            cache=tuple(cast(_Layer, (layer.keys, layer.values)) for layer in cast(Any, cache.layers)),
             image=slice(first, embeds.shape[1]),
             pooled=tokens.mean(dim=1),
         )
@@ -138,7 +152,10 @@ class LlavaModel:
             mean = np.array(processor.image_mean, dtype=np.float32)[:, None, None]
             std = np.array(processor.image_std, dtype=np.float32)[:, None, None]
             return torch.from_numpy((scaled - mean) / std)
-        values: torch.Tensor = processor(images=list(images), return_tensors="pt")["pixel_values"]
+        # Said outright: a picture one or three pixels high would be taken for channels first.
+        values: torch.Tensor = processor(
+            images=list(images), return_tensors="pt", input_data_format="channels_last"
+        )["pixel_values"]
         return values
 
     @torch.inference_mode()
@@ -164,7 +181,13 @@ class LlavaModel:
         suffixes = [self.format.suffix(prompt) for prompt in prompts]
         width, prefix = max(len(suffix.ids) for suffix in suffixes), state.length
         ids, real, evidence = _padded(suffixes, width, self.processor.tokenizer.pad_token_id or 0)
-        present = torch.tensor([(prompt.has_image, prompt.has_text) for prompt in prompts])
+        # A text evidence without tokens (an empty context) is as absent as one that was dropped.
+        present = torch.tensor(
+            [
+                (prompt.has_image, prompt.has_text and suffix.first < suffix.last)
+                for prompt, suffix in zip(prompts, suffixes, strict=True)
+            ]
+        )
         bias = modality_bias(weights, present)
         key_bias = torch.zeros(len(prompts), prefix + width)
         key_bias[:, state.image] = bias[:, :1]
@@ -175,9 +198,7 @@ class LlavaModel:
         causal = torch.arange(prefix + width, device=self.device)[None, :] <= at[:, None]
         mask = additive_mask(causal[None] & exists[:, None], key_bias[:, None], self.model.dtype)
         picks = torch.tensor(rows, device=self.device)
-        cache = DynamicCache(config=self.language_model.config)
-        for index, (keys, values) in enumerate(state.cache):
-            cache.update(keys[picks], values[picks], index)
+        cache = row_cache(state.cache, picks, width + self.max_new_tokens)
         hidden = self.language_model(
             inputs_embeds=self._embed(ids.to(self.device)),
             attention_mask=mask[:, None],
@@ -230,7 +251,7 @@ class LlavaModel:
         """Equal for rows that one modality alone cannot tell apart."""
         suffix = self.format.suffix(prompt)
         if MODALITIES[modality] == "text":
-            return suffix.ids
+            return suffix
         return row, suffix.ids[: suffix.first], suffix.last, suffix.ids[suffix.last :]
 
     def _decode(self, start: Prefill) -> Answers:
@@ -280,6 +301,35 @@ class LlavaModel:
         return embedded
 
 
+def _load(
+    checkpoint: str | Path, revision: str, dtype: torch.dtype, attention: str
+) -> tuple[Any, LlavaForConditionalGeneration]:
+    """Processor and model of a LLaVA checkpoint, or ModelError; nothing is left at random values."""
+    what = f"cannot load '{checkpoint}' as a LLaVA checkpoint"
+    try:
+        kind = LlavaConfig.get_config_dict(checkpoint, revision=revision)[0].get("model_type")
+        if kind != "llava":
+            raise ModelError(f"{what}: its model type is '{kind}'")
+        processor = AutoProcessor.from_pretrained(checkpoint, revision=revision)
+        loaded: Any = LlavaForConditionalGeneration.from_pretrained(
+            checkpoint,
+            revision=revision,
+            dtype=dtype,
+            attn_implementation=attention,
+            output_loading_info=True,
+        )
+    except (OSError, ValueError, KeyError, ImportError, RuntimeError, SafetensorError) as error:
+        reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
+        raise ModelError(f"{what}: {reason}") from None
+    if type(processor).__name__ != "LlavaProcessor":
+        raise ModelError(f"{what}: its processor is a {type(processor).__name__}, not a LlavaProcessor")
+    model, report = loaded
+    missing = sorted(report["missing_keys"])
+    if missing:
+        raise ModelError(f"{what}: {len(missing)} weights are missing, '{missing[0]}' among them")
+    return processor, model
+
+
 def _padded(
     suffixes: Sequence[Suffix], width: int, pad: int
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
@@ -313,5 +363,15 @@ def _hash_weights(model: torch.nn.Module) -> str:
     digest = hashlib.blake2b(digest_size=16)
     for name, tensor in sorted(model.state_dict().items()):
         digest.update(name.encode())
-        digest.update(tensor.detach().cpu().contiguous().view(torch.uint8).numpy().tobytes())
+        digest.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
     return digest.hexdigest()
+
+
+def _hash_processor(processor: Any) -> str:
+    """A hash (32 hex digits) of the tokenizer and of what is done to images."""
+    facts = {
+        "images": processor.image_processor.to_dict(),
+        "tokenizer": processor.tokenizer.backend_tokenizer.to_str(),
+    }
+    text = json.dumps(facts, sort_keys=True, default=str)
+    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()

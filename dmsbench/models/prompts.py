@@ -13,6 +13,8 @@ from dmsbench.models.base import Prompt
 #: LLaVA-1.5's format, for checkpoints that bring no chat template.
 DEFAULT_FORMAT = ("USER: <image>\n", " ASSISTANT:")
 _MARK = "⟦dmsbench⟧"
+#: Texts whose tokens are kept; when there are more, all are forgotten (a text is asked in runs of rows).
+_KEPT = 1 << 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,12 +43,19 @@ class PromptFormat:
             self.before, self.after = DEFAULT_FORMAT[0].replace("<image>", image_token), DEFAULT_FORMAT[1]
         else:
             turn = {"role": "user", "content": [{"type": "image"}, {"type": "text", "text": _MARK}]}
-            whole = chat_template([turn], add_generation_prompt=True)
+            whole = chat_template([turn], add_generation_prompt=True, tokenize=False)
             if whole.count(_MARK) != 1 or whole.count(image_token) != 1:
                 raise ModelError(f"the chat template does not hold one {image_token} and the text once")
             self.before, self.after = whole.split(_MARK)
         if image_token not in self.before:
             raise ModelError("the chat template puts the text before the image: no shared image prefix")
+        bos = tokenizer.bos_token
+        # As the stock processor does it: a template that writes the BOS itself gets no second one.
+        self._special = not (bos is not None and self.before.startswith(bos))
+        added = getattr(tokenizer, "added_tokens_decoder", {}).values()
+        self._markup = tuple(
+            sorted({*tokenizer.all_special_tokens, *(str(token) for token in added if token.special)})
+        )
         self.prefix_ids = tuple(self._split("")[0])
         self._cache: dict[tuple[str, str | None], Suffix] = {}
 
@@ -63,24 +72,26 @@ class PromptFormat:
         key = (prompt.question, prompt.context)
         known = self._cache.get(key)
         if known is None:
+            if len(self._cache) >= _KEPT:
+                self._cache.clear()
             known = self._cache[key] = self._suffix(prompt)
         return known
 
     def first_answer_token(self, answer: str) -> int:
-        """The token that an answer begins with, right after the prompt."""
-        bare = self._split("")[1]
-        return self._tokens_after(f"{self.after} {answer}")[len(bare)]
+        """The token that an answer begins with, right after the prompt.
 
-    def _tokens_after(self, after: str) -> list[int]:
-        ids = list(self.tokenizer(self.before + after)["input_ids"])
-        return ids[ids.index(self.image_id) + 1 :]
+        A space parts the two, unless the prompt already ends in white space.
+        """
+        gap = "" if self.after[-1:].isspace() else " "
+        whole = self._encoded(f"{self.before}{self.after}{gap}{answer}")["input_ids"]
+        return int(whole[len(self._encoded(self.before + self.after)["input_ids"])])
 
     def _body(self, prompt: Prompt) -> str:
         return prompt.question if prompt.context is None else f"{prompt.context}\n{prompt.question}"
 
     def _suffix(self, prompt: Prompt) -> Suffix:
         body = self._body(prompt)
-        special = next((token for token in self.tokenizer.all_special_tokens if token in body), None)
+        special = next((token for token in self._markup if token in body), None)
         if special is not None:
             raise SampleError(f"the text holds the model's special token {special!r}")
         _, ids, offsets = self._split(body)
@@ -92,7 +103,10 @@ class PromptFormat:
         return Suffix(tuple(ids), first, last)
 
     def _split(self, body: str) -> tuple[list[int], list[int], list[tuple[int, int]]]:
-        encoded = self.tokenizer(self.before + body + self.after, return_offsets_mapping=True)
+        encoded = self._encoded(self.before + body + self.after, return_offsets_mapping=True)
         ids = list(encoded["input_ids"])
         at = ids.index(self.image_id)
         return ids[:at], ids[at + 1 :], list(encoded["offset_mapping"])[at + 1 :]
+
+    def _encoded(self, text: str, **options: Any) -> Any:
+        return self.tokenizer(text, add_special_tokens=self._special, **options)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
@@ -11,6 +12,9 @@ import torch
 from dmsbench.fusion.schedulers import Scheduler
 from dmsbench.fusion.signals import Signals, confidence, consistency, dropout_masks, uncertainty
 from dmsbench.models.base import MODALITIES, Answers, Image, Prompt
+
+#: Text corners that are kept; when there are more, all are forgotten.
+_KEPT = 1 << 18
 
 
 class Schedulable(Protocol):
@@ -86,7 +90,7 @@ class ScheduledModel:
         self.monte_carlo = monte_carlo or MonteCarlo()
         self.outcomes = adapter.first_tokens(answer_space) if answer_space else None
         self.state_key = adapter.state_key
-        self._text_corners: dict[Hashable, tuple[torch.Tensor, torch.Tensor]] = {}
+        self._text_corners: dict[Hashable, tuple[float, float]] = {}
         self._masks: torch.Tensor | None = None
 
     def settings(self) -> dict[str, Any]:
@@ -97,7 +101,7 @@ class ScheduledModel:
                 "method": "attention_bias",
                 **self.scheduler.settings(),
                 "signals": "corner",
-                "outcomes": len(self.outcomes) if self.outcomes else "vocabulary",
+                "outcomes": _named(self.outcomes),
                 "monte_carlo": [self.monte_carlo.passes, self.monte_carlo.rate, self.monte_carlo.seed],
             },
         }
@@ -162,6 +166,8 @@ class ScheduledModel:
         text = MODALITIES[modality] == "text"
         # Without its image a question has the same answer everywhere: known for the whole run.
         known = self._text_corners if text else {}
+        if len(known) >= _KEPT:
+            known.clear()
         first: dict[Hashable, int] = {}
         for i, key in enumerate(keys):
             if key not in known:
@@ -174,9 +180,9 @@ class ScheduledModel:
                 state, [rows[i] for i in picks], [prompts[i] for i in picks], point
             )
             sure, spread = self._measure(hidden)
-            known.update(zip(first, zip(sure, spread, strict=True), strict=True))
-        pairs = [known[key] for key in keys]
-        return torch.stack([sure for sure, _ in pairs]), torch.stack([spread for _, spread in pairs])
+            known.update(zip(first, zip(sure.tolist(), spread.tolist(), strict=True), strict=True))
+        pairs = torch.tensor([known[key] for key in keys])
+        return pairs[:, 0], pairs[:, 1]
 
     def _measure(self, hidden: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         if self._masks is None:
@@ -187,3 +193,11 @@ class ScheduledModel:
         plain = self.adapter.outcome_logits(hidden, self.outcomes).softmax(dim=-1).cpu()
         passes = self.adapter.outcome_logits(hidden[None] * self._masks[:, None], self.outcomes)
         return confidence(plain), uncertainty(passes.softmax(dim=-1).cpu())
+
+
+def _named(outcomes: Sequence[int] | None) -> str:
+    """The outcomes in short: how many, and which."""
+    if outcomes is None:
+        return "vocabulary"
+    digest = hashlib.blake2b(",".join(map(str, outcomes)).encode(), digest_size=8)
+    return f"{len(outcomes)}:{digest.hexdigest()}"

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
-from typing import Mapping
 
 from dmsbench.errors import DmsbenchError, UnknownNameError
 
@@ -30,7 +31,15 @@ OPTIONS: Mapping[str, str] = MappingProxyType(
     }
 )
 FUSIONS = ("static", "dms")
-_NUMBERS = {"alpha": float, "beta": float, "passes": int, "max_new_tokens": int}
+_NUMBERS: Mapping[str, Callable[[str], float]] = MappingProxyType(
+    {"alpha": float, "beta": float, "passes": int, "max_new_tokens": int}
+)
+#: The least value of each number.
+_LEAST = MappingProxyType({"alpha": 0, "beta": 0, "passes": 2, "max_new_tokens": 1})
+#: Options with a closed list of values.
+_CHOICES = MappingProxyType(
+    {"fusion": FUSIONS, "dtype": ("float32", "float16", "bfloat16"), "attention": ("sdpa", "eager")}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,20 +84,35 @@ def parse(text: str) -> ModelSpec:
             raise UnknownNameError(f"option of model '{text}'", key, OPTIONS)
         if not equals or not value:
             raise DmsbenchError(f"model '{text}': option '{key}' needs a value ({OPTIONS[key]})")
-        if key == "fusion" and value not in FUSIONS:
-            raise UnknownNameError("fusion", value, FUSIONS)
+        if key in _CHOICES and value not in _CHOICES[key]:
+            raise UnknownNameError(key, value, _CHOICES[key])
         if key in _NUMBERS:
-            try:
-                _NUMBERS[key](value)
-            except ValueError:
-                raise DmsbenchError(f"model '{text}': option '{key}' needs a number, not '{value}'") from None
+            _check_number(text, key, value)
         options[key] = value
-    if not (checkpoint in CHECKPOINTS or Path(checkpoint).is_dir() or _looks_like_hub_id(checkpoint)):
+    if not (checkpoint in CHECKPOINTS or _is_folder(checkpoint) or _looks_like_hub_id(checkpoint)):
         raise UnknownNameError("model", checkpoint, [*BUILTIN, *CHECKPOINTS])
     name = name or (text if text in BUILTIN else checkpoint.rstrip("/").rsplit("/", 1)[-1])
     if not name or set(name) & set("/\\:=,") or name.startswith("."):
         raise DmsbenchError(f"'{name}' cannot name a model: use letters, digits, '.', '-' and '_'")
     return ModelSpec(name, checkpoint, MappingProxyType(options))
+
+
+def _check_number(text: str, option: str, value: str) -> None:
+    try:
+        number = _NUMBERS[option](value)
+    except ValueError:
+        raise DmsbenchError(f"model '{text}': option '{option}' needs a number, not '{value}'") from None
+    if not _LEAST[option] <= number < math.inf:
+        raise DmsbenchError(
+            f"model '{text}': option '{option}' must be at least {_LEAST[option]} and finite, not {value}"
+        )
+
+
+def _is_folder(text: str) -> bool:
+    try:
+        return Path(text).is_dir()
+    except (OSError, ValueError):  # a name too long for a path, a folder that may not be read
+        return False
 
 
 def _expand(spec: str) -> str:

@@ -16,6 +16,8 @@ from dmsbench.models.spec import CHECKPOINTS, ModelSpec
 _WEIGHTS = Path(__file__).parent / "weights"
 #: Where a checkpoint folder keeps the rule's hyperparameters, chosen on validation.
 SCHEDULER_FILE = "scheduler.json"
+#: The options that decide how a checkpoint is loaded; models that agree in them share its adapter.
+_DEFAULTS = {"dtype": "float32", "attention": "sdpa", "revision": "", "max_new_tokens": "16"}
 
 
 def checkpoint_folder(name: str) -> Path:
@@ -35,29 +37,32 @@ class Zoo:
         adapter = self._adapter(spec)
         if spec.fusion == "static":
             return adapter
-        default = default_rule(spec.checkpoint)
         alpha, beta, passes = (spec.number(option) for option in ("alpha", "beta", "passes"))
+        if alpha is None or beta is None:
+            default = default_rule(spec.checkpoint)
+            alpha = default.alpha if alpha is None else alpha
+            beta = default.beta if beta is None else beta
         if passes is not None and passes < 2:
             raise ModelError(f"model '{spec.name}': passes must be at least 2")
         return ScheduledModel(
             adapter,
-            RuleScheduler(default.alpha if alpha is None else alpha, default.beta if beta is None else beta),
+            RuleScheduler(alpha, beta),
             answer_space=self.answer_space,
             monte_carlo=MonteCarlo() if passes is None else MonteCarlo(passes=int(passes)),
         )
 
     def _adapter(self, spec: ModelSpec) -> LlavaModel:
-        given = {key: spec.options.get(key) for key in ("dtype", "attention", "revision", "max_new_tokens")}
-        key = (spec.checkpoint, *(str(value) for value in given.values()))
+        given = {option: spec.options.get(option, default) for option, default in _DEFAULTS.items()}
+        key = (spec.checkpoint, *given.values())
         if key not in self._adapters:
             embedded = spec.checkpoint in CHECKPOINTS
             self._adapters[key] = LlavaModel(
                 checkpoint_folder(spec.checkpoint) if embedded else spec.checkpoint,
                 device=self.device,
-                dtype=given["dtype"] or "float32",
-                attention=given["attention"] or "sdpa",
-                revision=given["revision"],
-                max_new_tokens=int(given["max_new_tokens"] or 16),
+                dtype=given["dtype"],
+                attention=given["attention"],
+                revision=given["revision"] or None,
+                max_new_tokens=int(given["max_new_tokens"]),
             )
         return self._adapters[key]
 
@@ -71,8 +76,11 @@ def default_rule(checkpoint: str) -> RuleScheduler:
     ):
         path = folder / SCHEDULER_FILE
         if path.is_file():
-            found = json.loads(path.read_text())
-            return RuleScheduler(float(found["alpha"]), float(found["beta"]))
+            try:
+                found = json.loads(path.read_text())
+                return RuleScheduler(float(found["alpha"]), float(found["beta"]))
+            except (ValueError, KeyError, TypeError) as error:
+                raise ModelError(f"{path}: expected alpha and beta, two numbers ≥ 0 ({error})") from None
     raise ModelError(f"no {SCHEDULER_FILE} beside checkpoint '{checkpoint}': give alpha= and beta=")
 
 

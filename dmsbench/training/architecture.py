@@ -86,13 +86,19 @@ def build_processor(tokenizer: PreTrainedTokenizerFast) -> LlavaProcessor:
 
 
 def build_model(tokenizer: PreTrainedTokenizerFast, seed: int) -> LlavaForConditionalGeneration:
-    """The untrained model, its initial weights drawn from ``seed``; the global generator is left as it was."""
+    """The untrained model, weights drawn from ``seed``; the global generator is left as it was."""
     sizes: dict[str, Any] = {
         "hidden_size": WIDTH,
         "intermediate_size": 4 * WIDTH,
         "num_hidden_layers": LAYERS,
         "num_attention_heads": HEADS,
     }
+    special: dict[str, Any] = {
+        "bos_token_id": tokenizer.bos_token_id,
+        "eos_token_id": tokenizer.eos_token_id,
+        "pad_token_id": tokenizer.pad_token_id,
+    }
+    image_token: Any = tokenizer.convert_tokens_to_ids(IMAGE)
     config = LlavaConfig(
         vision_config=CLIPVisionConfig(
             **sizes, image_size=IMAGE_SIZE, patch_size=PATCH_SIZE, projection_dim=WIDTH
@@ -101,20 +107,16 @@ def build_model(tokenizer: PreTrainedTokenizerFast, seed: int) -> LlavaForCondit
             **(sizes | {"intermediate_size": 256}),
             vocab_size=len(tokenizer),
             max_position_embeddings=MAX_POSITIONS,
-            bos_token_id=tokenizer.bos_token_id,
-            eos_token_id=tokenizer.eos_token_id,
-            pad_token_id=tokenizer.pad_token_id,
             tie_word_embeddings=True,
+            **special,
         ),
-        image_token_index=tokenizer.convert_tokens_to_ids(IMAGE),
+        image_token_index=image_token,
         image_seq_length=(IMAGE_SIZE // PATCH_SIZE) ** 2,
         vision_feature_layer=-1,
         vision_feature_select_strategy="default",
         tie_word_embeddings=True,
         # The weights are tied in the text model; generation reads its special tokens from the top.
-        bos_token_id=tokenizer.bos_token_id,
-        eos_token_id=tokenizer.eos_token_id,
-        pad_token_id=tokenizer.pad_token_id,
+        **special,
     )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)

@@ -7,6 +7,7 @@ the prefix: each question gets exactly the logits that it would get alone, at th
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -55,7 +56,7 @@ def cut(text: str, share: float, rng: np.random.Generator) -> list[str]:
     inner = [i for i in range(1, len(text)) if text[i - 1].isalpha() and text[i].isalpha()]
     places = [place for place in inner if rng.random() < share]
     bounds = [0, *places, len(text)]
-    return [text[lo:hi] for lo, hi in zip(bounds, bounds[1:], strict=False)]
+    return [text[lo:hi] for lo, hi in itertools.pairwise(bounds)]
 
 
 @dataclass(frozen=True, slots=True)

@@ -76,7 +76,7 @@ def _shifted(picture: npt.NDArray[np.uint8], dy: int, dx: int) -> npt.NDArray[np
     if len(rows) and len(columns):  # never push the shape out of the picture
         dy = int(np.clip(dy, min(0, -rows[0]), max(0, height - 1 - rows[-1])))
         dx = int(np.clip(dx, min(0, -columns[0]), max(0, width - 1 - columns[-1])))
-    out = np.broadcast_to(background, picture.shape).copy()
+    out: npt.NDArray[np.uint8] = np.broadcast_to(background, picture.shape).copy()
     top, left = max(dy, 0), max(dx, 0)
     bottom, right = height + min(dy, 0), width + min(dx, 0)
     out[top:bottom, left:right] = picture[top - dy : bottom - dy, left - dx : right - dx]

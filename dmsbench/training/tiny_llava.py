@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 
@@ -11,8 +12,8 @@ from torch import nn
 from torch.nn import functional
 from transformers import LlavaForConditionalGeneration, PreTrainedTokenizerFast
 
-from dmsbench.training.architecture import IMAGE_SIZE, PATCH_SIZE
 from dmsbench.data.base import Sample
+from dmsbench.training.architecture import IMAGE_SIZE, PATCH_SIZE
 from dmsbench.training.packing import PREFIX_TEXT, Pack, Turn, cut, pack, tokenise
 from dmsbench.training.pictures import Pictures, augmented, to_pixel_values
 
@@ -81,7 +82,7 @@ class Trainer:
 
         def rate(step: int) -> float:
             warm = min(1.0, (step + 1) / recipe.warm_up_steps)
-            return warm * (0.02 + 0.98 * 0.5 * (1 + np.cos(np.pi * min(1.0, step / total))))
+            return warm * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * min(1.0, step / total))))
 
         self.schedule = torch.optim.lr_scheduler.LambdaLR(self.optimiser, rate)
 

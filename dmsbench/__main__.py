@@ -1,0 +1,5 @@
+"""``python -m dmsbench``."""
+
+from dmsbench.cli.main import main
+
+main()

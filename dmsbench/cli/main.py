@@ -1,0 +1,88 @@
+"""The command ``dmsbench``."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import click
+import typer
+
+from dmsbench import __version__
+from dmsbench.cli import (
+    compare_command,
+    gate_command,
+    list_command,
+    report_command,
+    run_command,
+    suite_command,
+)
+from dmsbench.errors import DmsbenchError
+
+app = typer.Typer(
+    name="dmsbench",
+    help="Robustness benchmark for vision-language models.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+app.command("run")(run_command.run)
+app.command("compare")(compare_command.compare)
+app.command("gate")(gate_command.gate)
+app.command("report")(report_command.report)
+app.command("list")(list_command.list_names)
+app.add_typer(suite_command.app, name="suite")
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"dmsbench {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and stop.")
+    ] = False,
+) -> None:
+    """Measures how vision-language models hold up when a modality is damaged, missing or mismatched.
+
+    Start with:  dmsbench run --suite vqa-corrupt,  then:  dmsbench compare baseline dms
+    """
+
+
+def main() -> None:
+    """Runs the command line and exits with its code.
+
+    0 fine; 1 a regression (gate); 2 usage or configuration; 3 not comparable or incomplete; 4 a run with
+    more failed samples than the suite allows; 130 interrupted.
+    """
+    sys.exit(_main())
+
+
+def _main() -> int:
+    from corruptions import CorruptionError
+
+    try:
+        code = app(standalone_mode=False)
+    except click.exceptions.ClickException as error:
+        error.show()
+        return error.exit_code
+    except (click.exceptions.Abort, KeyboardInterrupt):
+        return _fail("stopped; nothing finished is lost: the same command continues", 130)
+    except DmsbenchError as error:
+        return _fail(str(error), error.exit_code)
+    except CorruptionError as error:
+        return _fail(str(error), 2)
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        return _fail(
+            f"{where}{error.strerror or error}; nothing finished is lost: the same command continues", 2
+        )
+    return code if isinstance(code, int) else 0
+
+
+def _fail(message: str, code: int) -> int:
+    print(f"dmsbench: {message}", file=sys.stderr)
+    return code

@@ -1,0 +1,211 @@
+"""``dmsbench run``."""
+
+from __future__ import annotations
+
+import signal
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+
+import typer
+
+from dmsbench.cli.options import Out
+from dmsbench.errors import DmsbenchError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from dmsbench.runner.engine import Arm, Tally
+    from dmsbench.runner.run import Job
+    from dmsbench.suite import Suite
+
+
+def run(
+    suite: Annotated[str, typer.Option("--suite", help="A suite by name, or a suite file.")],
+    model: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--model", help="NAME[=SPEC]; a builtin name, a folder or a hub id, with options. Repeatable."
+        ),
+    ] = None,
+    data: Annotated[
+        Path | None,
+        typer.Option("--data", help="Your own JSONL or Parquet file instead of the suite's data."),
+    ] = None,
+    images: Annotated[
+        Path | None,
+        typer.Option("--images", help="Image folder of --data; by default the file's own folder."),
+    ] = None,
+    limit: Annotated[int | None, typer.Option("--limit", min=0, help="Samples; 0 takes all of them.")] = None,
+    corruption: Annotated[
+        list[str] | None, typer.Option("--corruption", help="Keep this corruption of the suite. Repeatable.")
+    ] = None,
+    severity: Annotated[
+        str | None, typer.Option("--severity", help="Severities, such as 1,3,5 or 1-5.")
+    ] = None,
+    seed: Annotated[int | None, typer.Option("--seed", min=0, help="Seed of all corruptions.")] = None,
+    device: Annotated[str, typer.Option("--device", help="auto, cpu, cuda, cuda:1, mps.")] = "auto",
+    batch_size: Annotated[str, typer.Option("--batch-size", help="Rows a batch, or auto.")] = "auto",
+    threads: Annotated[
+        int | None, typer.Option("--threads", min=1, help="CPU threads; by default all cores.")
+    ] = None,
+    out: Out = Path("results"),
+    dry_run: Annotated[
+        bool,
+        typer.Option("--dry-run", help="Print what would be done and how long it may take; write nothing."),
+    ] = False,
+    fresh: Annotated[
+        bool, typer.Option("--fresh", help="Compute these models' records anew instead of continuing.")
+    ] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress, no tables.")] = False,
+) -> None:
+    """Corrupts the data, asks the models, keeps every record.
+
+    A run that was stopped continues where it was. Examples:
+
+      dmsbench run --suite vqa-corrupt
+
+      dmsbench run --suite vqa-corrupt --limit 0 --corruption occlusion --severity 1,3,5
+
+      dmsbench run --suite vqa-corrupt --data mine.jsonl --model mine=./checkpoint
+    """
+    from dmsbench.suite import DatasetConfig, load_suite
+
+    if images is not None and data is None:
+        raise DmsbenchError("--images belongs to --data: give the question file too")
+    loaded = load_suite(suite).changed(
+        seed=seed,
+        limit=limit or None,
+        severities=None if severity is None else parse_severities(severity),
+        only=corruption or (),
+        models=model or (),
+        dataset=None if data is None else DatasetConfig(name="local", path=data, images=images),
+    )
+    if limit == 0:
+        loaded = loaded.model_copy(update={"limit": None})
+    raise typer.Exit(
+        _run(loaded, out, device, batch_size, threads, dry_run=dry_run, fresh=fresh, quiet=quiet)
+    )
+
+
+def parse_severities(text: str) -> tuple[int, ...]:
+    """``1,3,5`` or ``1-5``; raises DmsbenchError for anything else."""
+    found: list[int] = []
+    for piece in text.split(","):
+        low, dash, high = piece.strip().partition("-")
+        if not low.isdigit() or (dash and not high.isdigit()):
+            raise DmsbenchError(f"--severity '{text}': use numbers from 1 to 5, such as 1,3,5 or 1-5")
+        found += range(int(low), int(high or low) + 1)
+    if not found or not set(found) <= {1, 2, 3, 4, 5}:
+        raise DmsbenchError(f"--severity '{text}': use numbers from 1 to 5, such as 1,3,5 or 1-5")
+    return tuple(found)
+
+
+def _run(
+    suite: Suite,
+    out: Path,
+    device: str,
+    batch_size: str,
+    threads: int | None,
+    *,
+    dry_run: bool,
+    fresh: bool,
+    quiet: bool,
+) -> int:
+    from rich.console import Console
+
+    from dmsbench.models.spec import parse
+
+    if batch_size != "auto" and not (batch_size.isdigit() and int(batch_size) > 0):
+        raise DmsbenchError(f"--batch-size '{batch_size}': use a positive number or auto")
+    for text in suite.models:
+        parse(text)  # a misspelt model must not cost the seconds that importing torch takes
+
+    import torch
+
+    from dmsbench.cli.progress import watching
+    from dmsbench.models.zoo import pick_device
+    from dmsbench.runner.run import automatic_batch_size, execute, load_arms, prepare
+
+    messages = Console(stderr=True, quiet=quiet)
+    if threads is not None:
+        torch.set_num_threads(threads)
+    with messages.status("loading data and models"):
+        job = prepare(suite, out)
+        arms, entries = load_arms(job, device=device)
+    rows = automatic_batch_size(arms, pick_device(device)) if batch_size == "auto" else int(batch_size)
+    if dry_run:
+        return _dry_run(job, arms, rows)
+    messages.print(
+        f"{suite.name}: {len(suite.conditions)} conditions × {job.plan.samples} samples × {len(arms)} models"
+    )
+    previous = signal.signal(signal.SIGTERM, _stop)
+    try:
+        with watching(messages, job.plan, [arm.name for arm in arms]) as on_progress:
+            tally, manifest = execute(
+                job, arms, entries, batch_size=rows, fresh=fresh, on_progress=on_progress
+            )
+    finally:
+        signal.signal(signal.SIGTERM, previous)
+    return _finish(job, manifest, tally, [arm.name for arm in arms], quiet=quiet)
+
+
+def _stop(_signal: int, _frame: Any) -> NoReturn:
+    raise KeyboardInterrupt
+
+
+def _finish(job: Job, manifest: dict[str, Any], tally: Tally, names: list[str], *, quiet: bool) -> int:
+    from rich.console import Console
+
+    from dmsbench.report.build import build_report, print_report
+
+    console = Console(quiet=quiet)
+    report = build_report(job.folder, manifest)
+    print_report(report, console)
+    total, errors = sum(tally.rows.values()), sum(tally.errors.values())
+    reused = sum(tally.reused.values())
+    console.print(
+        f"{total:,} records of {', '.join(names)}, {errors:,} errors"
+        + (f", {reused:,} from an earlier run" if reused else "")
+        + f"; in {job.folder.path}",
+        highlight=False,
+        soft_wrap=True,
+    )
+    for name in names:
+        rate = tally.errors.get(name, 0) / max(1, tally.rows.get(name, 0))
+        if rate > job.suite.max_error_rate:
+            Console(stderr=True).print(
+                f"dmsbench: {rate:.1%} of {name}'s rows failed, the suite allows "
+                f"{job.suite.max_error_rate:.1%} (max_error_rate)",
+                highlight=False,
+                soft_wrap=True,
+            )
+            return 4
+    return 0
+
+
+def _dry_run(job: Job, arms: Sequence[Arm], batch_size: int) -> int:
+    from rich.console import Console
+    from rich.table import Table
+
+    from dmsbench.runner.estimate import estimate
+
+    found = estimate(job, arms, batch_size)
+    console = Console()
+    table = Table("model", "rows", "cached", "to do", "estimated time", title=f"{job.suite.name}: dry run")
+    for line in found:
+        table.add_row(
+            line.model,
+            f"{line.rows:,}",
+            f"{line.cached:,}",
+            f"{line.rows - line.cached:,}",
+            f"{line.seconds:.0f} s",
+        )
+    console.print(table)
+    console.print(
+        f"{len(job.suite.conditions)} conditions × {job.plan.samples} samples of {job.dataset.name}/"
+        f"{job.dataset.split}; batches of {batch_size} rows; would write to {job.folder.path}",
+        highlight=False,
+        soft_wrap=True,
+    )
+    console.print(", ".join(str(condition) for condition in job.suite.conditions), highlight=False)
+    return 0

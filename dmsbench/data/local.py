@@ -1,0 +1,242 @@
+"""Anybody's own data: a JSONL or Parquet file of questions beside a folder of images.
+
+A row is an object (JSONL, one a line) or a row of columns (Parquet) with
+
+    image      path of the image file, relative to the image folder and inside it
+    question   text
+    answers    a list of texts, or one text; ``answer`` is read where ``answers`` is absent
+    context    text, optional
+    id         text or a whole number, optional: ``row-N``, N the line counted from 0
+    group      text or a whole number, optional: the image's path. Names the image: two images cannot
+               share a group
+
+Other keys are ignored. A row that cannot be used becomes a sample with a ``fault``, so that a run records it
+and goes on. Faults count lines from 1, as editors do; a Parquet file's rows count as its lines.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from dmsbench.data.base import Dataset, Sample, commonest_answer, fingerprint, order_by_group
+from dmsbench.errors import DataError
+
+#: Fixes the order of the images, so that a limit takes a fair draw of them; not the suite's seed.
+ORDER_SEED = 20260101
+LICENCE = "unknown (local data)"
+SUFFIXES = (".jsonl", ".json", ".parquet")
+_COLUMNS = ("id", "image", "question", "context", "answers", "answer", "group")
+_Row = tuple[int, Mapping[str, Any] | str]  # line from 1, and what it holds or why it holds nothing
+
+
+class _RowError(ValueError):
+    """Why one row cannot be used."""
+
+
+@dataclass
+class _Draft:
+    """What could be read of a row: the fields before a fault are filled, the others as here."""
+
+    line: int
+    id: str
+    image: Path
+    group: str = ""
+    question: str = ""
+    context: str | None = None
+    answers: tuple[str, ...] = ()
+    fault: str | None = None
+
+    def blame(self, reason: object) -> None:
+        self.fault = self.fault or f"line {self.line}: {reason}"
+
+    def sample(self) -> Sample:
+        return Sample(self.id, self.group, self.image, self.question, self.answers, self.context, self.fault)
+
+
+def load(path: Path, images: Path | None = None) -> Dataset:
+    """The data set of a ``.jsonl``, ``.json`` (one object a line) or ``.parquet`` file.
+
+    ``images`` is the folder that image paths start from, by default the file's own. Whether an image is
+    there and readable shows only when it is opened. Chance is the rate of the commonest answer, None where
+    that is 1 (nothing can be above it) or no row is usable. Raises DataError where the file or the folder
+    cannot be read at all, the file is empty or of another kind, or a Parquet file lacks a column.
+    """
+    folder = path.parent if images is None else images
+    try:
+        if not path.is_file():
+            raise DataError(f"{path}: no such file; give a {' or '.join(SUFFIXES)} file")
+        if not folder.is_dir():
+            raise DataError(f"{folder}: no such folder; give the folder that image paths start from")
+        suffix = path.suffix.lower()
+        if suffix not in SUFFIXES:
+            raise DataError(f"{path}: cannot read '{suffix}' files; use one of {', '.join(SUFFIXES)}")
+        rows = list(_parquet_rows(path) if suffix == ".parquet" else _json_rows(path))
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({_one_line(error.strerror or str(error))})") from None
+    if not rows:
+        raise DataError(f"{path}: no rows; write one object with image, question and answers a line")
+    drafts = [_read(line, row, folder) for line, row in rows]
+    _part_ids(drafts)
+    _part_groups(drafts)
+    samples = order_by_group([draft.sample() for draft in drafts], ORDER_SEED)
+    chance = commonest_answer(samples)
+    return Dataset(
+        name="local",
+        split="all",
+        samples=samples,
+        fingerprint=fingerprint(samples),
+        licence=LICENCE,
+        chance=chance if chance and chance.value < 1.0 else None,
+    )
+
+
+def _json_rows(path: Path) -> Iterator[_Row]:
+    content = path.read_bytes().removeprefix(b"\xef\xbb\xbf")
+    if path.suffix.lower() == ".json" and content.lstrip().startswith(b"["):
+        raise DataError(f"{path}: a JSON list; write one object a line instead (JSON Lines)")
+    for line, raw in enumerate(content.split(b"\n"), start=1):
+        if not raw.strip():
+            continue
+        try:
+            row = json.loads(raw.decode("utf-8"))
+        except UnicodeDecodeError:
+            yield line, "not UTF-8 text"
+        except (ValueError, RecursionError) as error:
+            yield line, f"not valid JSON ({_one_line(getattr(error, 'msg', str(error)))})"
+        else:
+            yield line, row if isinstance(row, dict) else "not an object with keys and values"
+
+
+def _parquet_rows(path: Path) -> Iterator[_Row]:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        with pq.ParquetFile(path) as file:
+            present = set(file.schema_arrow.names)
+            for needed in ({"image"}, {"question"}, {"answers", "answer"}):
+                if not needed & present:
+                    names = _one_line(", ".join(sorted(present)))
+                    raise DataError(f"{path}: no column '{max(needed)}'; its columns are: {names}")
+            rows = file.read(columns=[name for name in _COLUMNS if name in present]).to_pylist()
+    except (pa.ArrowException, ValueError, OverflowError) as error:
+        raise DataError(f"{path}: not a readable Parquet file ({_one_line(str(error))})") from None
+    yield from enumerate(rows, start=1)
+
+
+def _read(line: int, row: Mapping[str, Any] | str, folder: Path) -> _Draft:
+    draft = _Draft(line, f"row-{line - 1}", folder)
+    try:
+        if isinstance(row, str):
+            raise _RowError(row)
+        draft.id = _name(row, "id", draft.id)
+        draft.image = _inside(folder, _text(row, "image"))
+        draft.group = _name(row, "group", "") or draft.image.relative_to(folder).as_posix()
+        draft.question = _text(row, "question")
+        draft.answers = _answers(row)
+        if row.get("context") is not None:
+            context = _checked("context", row["context"])
+            draft.context = context if context.strip() else None
+    except _RowError as error:
+        draft.blame(error)
+    return draft
+
+
+def _checked(key: str, value: object) -> str:
+    if not isinstance(value, str):
+        raise _RowError(f"{key} is not text")
+    try:
+        value.encode("utf-8")
+    except UnicodeEncodeError:
+        raise _RowError(f"{key} holds half a surrogate pair, which is no text") from None
+    return value
+
+
+def _text(row: Mapping[str, Any], key: str) -> str:
+    if row.get(key) is None:
+        raise _RowError(f"no {key}")
+    value = _checked(key, row[key])
+    if not value.strip():
+        raise _RowError(f"empty {key}")
+    return value
+
+
+def _name(row: Mapping[str, Any], key: str, default: str) -> str:
+    value = row.get(key)
+    if value is None:
+        return default
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else _checked(key, value)
+
+
+def _answers(row: Mapping[str, Any]) -> tuple[str, ...]:
+    found = row.get("answers")
+    if found is None:
+        found = row.get("answer")
+    answers = [found] if isinstance(found, str) else [] if found is None else found
+    if not isinstance(answers, list):
+        raise _RowError("answers is neither a text nor a list of texts")
+    if not answers:
+        raise _RowError("no answers")
+    if any(not _checked("an answer", answer).strip() for answer in answers):
+        raise _RowError("an empty answer")
+    return tuple(answers)
+
+
+def _inside(folder: Path, image: str) -> Path:
+    """The image's path; raises _RowError where it leaves the folder, through a symlink or by itself."""
+    relative = Path(image)
+    if "\0" in image or not relative.parts:
+        raise _RowError(f"image {_quoted(image)} is no file name")
+    root, target = os.path.realpath(folder), os.path.realpath(folder / relative)
+    if relative.anchor or ".." in relative.parts or not Path(target).is_relative_to(root):
+        raise _RowError(f"image {_quoted(image)} lies outside the image folder")
+    return folder / relative
+
+
+def _part_ids(drafts: list[_Draft]) -> None:
+    """Keep the first row of each id; later ones get a fault and an id of their own (``x#2``)."""
+    taken, seen = {draft.id for draft in drafts}, dict[str, list[int]]()
+    for draft in drafts:
+        lines = seen.setdefault(draft.id, [])
+        lines.append(draft.line)
+        if len(lines) > 1:
+            draft.blame(f"id {_quoted(draft.id)} is used already on line {lines[0]}")
+            draft.id = _unused(draft.id, taken, len(lines))
+
+
+def _part_groups(drafts: list[_Draft]) -> None:
+    """Every group one image: others that claim it, and rows without an image, get a group of their own."""
+    owners: dict[str, _Draft] = {}
+    for draft in drafts:
+        owner = owners.setdefault(draft.group, draft) if draft.group else draft
+        if draft.image != owner.image:
+            draft.blame(f"group {_quoted(draft.group)} is another image on line {owner.line}")
+            draft.group = ""
+    taken = set(owners)
+    for draft in drafts:
+        if not draft.group:
+            draft.group = _unused(draft.id, taken) if draft.id in taken else draft.id
+            taken.add(draft.group)
+
+
+def _unused(name: str, taken: set[str], number: int = 2) -> str:
+    """``name#2`` or the next number that is free; it is taken from then on."""
+    while f"{name}#{number}" in taken:
+        number += 1
+    taken.add(f"{name}#{number}")
+    return f"{name}#{number}"
+
+
+def _one_line(text: str) -> str:
+    """Fit for a message: one line, printable, at most 200 characters."""
+    printable = "".join(c if c.isprintable() else " " for c in text)
+    return " ".join(printable.split())[:200]
+
+
+def _quoted(text: str) -> str:
+    return repr(text if len(text) <= 80 else text[:77] + "...")

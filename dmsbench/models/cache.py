@@ -1,0 +1,65 @@
+"""The key-value cache of a batch of rows, each behind its image's prefix."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from transformers import DynamicCache
+from transformers.cache_utils import DynamicLayer
+
+
+class RowLayer(DynamicLayer):
+    """One layer's cache with room for the rows' own tokens.
+
+    A growing cache copies everything at each growth, the shared prefix first of all. Here the prefix is
+    gathered once, straight to its place, and new keys and values are written behind it.
+    """
+
+    keys: torch.Tensor
+    values: torch.Tensor
+
+    def __init__(self, keys: torch.Tensor, values: torch.Tensor, picks: torch.Tensor, room: int) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.lazy_initialization(keys, values)
+        self.used = keys.shape[2]
+        self.keys, self.values = (_gathered(source, picks, room) for source in (keys, values))
+
+    def update(
+        self, key_states: torch.Tensor, value_states: torch.Tensor, *_args: Any, **_kwargs: Any
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Adds keys and values (B, heads, T, head width); returns all so far.
+
+        Raises ValueError where there is no room left.
+        """
+        until = self.used + key_states.shape[2]
+        if until > self.keys.shape[2]:
+            raise ValueError(f"the cache has room for {self.keys.shape[2]} tokens, not {until}")
+        self.keys[:, :, self.used : until] = key_states
+        self.values[:, :, self.used : until] = value_states
+        self.used = until
+        return self.keys[:, :, :until], self.values[:, :, :until]
+
+    def get_seq_length(self) -> int:
+        """Tokens held so far."""
+        return self.used
+
+
+def row_cache(
+    prefix: Sequence[tuple[torch.Tensor, torch.Tensor]], picks: torch.Tensor, room: int
+) -> DynamicCache:
+    """The cache of B rows: row b starts with the prefix of image ``picks[b]`` and may add ``room`` tokens.
+
+    ``prefix``: per layer keys and values, (N, heads, P, head width).
+    """
+    cache = DynamicCache()
+    cache.layers = [RowLayer(keys, values, picks, room) for keys, values in prefix]
+    return cache
+
+
+def _gathered(source: torch.Tensor, picks: torch.Tensor, room: int) -> torch.Tensor:
+    _, heads, length, width = source.shape
+    held = source.new_empty(len(picks), heads, length + room, width)
+    torch.index_select(source, 0, picks, out=held[:, :, :length])
+    return held

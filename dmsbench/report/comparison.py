@@ -1,0 +1,105 @@
+"""A comparison as JSON, CSV or Markdown, and its verdict as one sentence."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+from typing import Any
+
+from dmsbench.scores import Comparison, Contrast, Verdict
+
+_COLUMNS = ("name", "a", "b", "difference", "ci_low", "ci_high", "p_value", "p_adjusted", "verdict")
+
+
+def as_dict(result: Comparison, suite: str, a: str, b: str) -> dict[str, Any]:
+    """The stable JSON of ``compare``: difference is b − a, scores in [0, 1], undefined numbers null."""
+    return {
+        "suite": suite,
+        "a": a,
+        "b": b,
+        "overall": None if result.overall is None else _contrast(result.overall),
+        "clean": None if result.clean is None else _contrast(result.clean),
+        "by_corruption": [_contrast(contrast) for contrast in result.corruptions],
+        "samples": result.n_samples,
+        "images": result.n_groups,
+        "pairs": result.n_pairs,
+        "left_out": result.n_left_out,
+        "replicates": result.replicates,
+        "seed": result.seed,
+    }
+
+
+def as_json(result: Comparison, suite: str, a: str, b: str) -> str:
+    """``as_dict`` as text."""
+    return json.dumps(as_dict(result, suite, a, b), indent=1, allow_nan=False)
+
+
+def as_rows(result: Comparison, a: str, b: str, *, markdown: bool) -> str:
+    """One line a contrast (overall, clean, corruptions) as CSV or Markdown, newline at the end."""
+    contrasts = [c for c in (result.overall, result.clean, *result.corruptions) if c is not None]
+    if not markdown:
+        sink = io.StringIO()
+        writer = csv.DictWriter(sink, fieldnames=_COLUMNS, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows({key: _contrast(contrast)[key] for key in _COLUMNS} for contrast in contrasts)
+        return sink.getvalue()
+    first, second = (name.replace("|", r"\|") for name in (a, b))
+    lines = [
+        f"| condition | {first} | {second} | difference (points) | Holm p | verdict |",
+        "|---|---:|---:|---:|---:|---|",
+    ]
+    for contrast in contrasts:
+        lines.append(
+            f"| {contrast.name} | {_points(contrast.a)} | {_points(contrast.b)} | "
+            f"{_points(contrast.difference, '+')} "
+            f"[{_points(contrast.ci_low, '+')}, {_points(contrast.ci_high, '+')}] | "
+            f"{_p(contrast.p_adjusted)} | {_named(contrast.verdict, first, second)} |"
+        )
+    return "\n".join(lines) + "\n"
+
+
+def verdict_line(result: Comparison, a: str, b: str) -> str:
+    """The verdict over all conditions in one sentence, with its interval."""
+    overall = result.overall
+    if overall is None or math.isnan(overall.difference):
+        return "nothing to compare: no corrupted condition has rows that are ok in both"
+    better = [c.name for c in result.corruptions if c.verdict is Verdict.B_BETTER]
+    worse = [c.name for c in result.corruptions if c.verdict is Verdict.A_BETTER]
+    text = (
+        f"mean over conditions: {_named(overall.verdict, a, b)}; {b} − {a} = "
+        f"{_points(overall.difference, '+')} points [{_points(overall.ci_low, '+')}, "
+        f"{_points(overall.ci_high, '+')}], p = {_p(overall.p_value)}"
+    )
+    if better:
+        text += f"; {b} better on {', '.join(better)}"
+    if worse:
+        text += f"; {a} better on {', '.join(worse)}"
+    return text
+
+
+def _named(verdict: Verdict, a: str, b: str) -> str:
+    return {Verdict.A_BETTER: f"{a} better", Verdict.B_BETTER: f"{b} better"}.get(verdict, str(verdict))
+
+
+def _contrast(contrast: Contrast) -> dict[str, Any]:
+    numbers = {
+        key: _or_none(getattr(contrast, key))
+        for key in ("a", "b", "difference", "ci_low", "ci_high", "p_value", "p_adjusted")
+    }
+    return {"name": contrast.name, **numbers, "n_pairs": contrast.n_pairs, "verdict": str(contrast.verdict)}
+
+
+def _or_none(value: float) -> float | None:
+    return value if math.isfinite(value) else None
+
+
+def _points(value: float, sign: str = "") -> str:
+    return f"{100 * value:{sign}.1f}" if math.isfinite(value) else "n/a"
+
+
+def _p(value: float) -> str:
+    if not math.isfinite(value):
+        return "n/a"
+    return f"{value:.3f}" if value >= 0.001 else f"{value:.1e}"

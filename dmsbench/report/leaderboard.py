@@ -1,0 +1,271 @@
+"""The leaderboard: models by their mean over the corrupted conditions, as Markdown, CSV and JSON."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dmsbench.report.formats import one_line, percent, rate, with_interval
+
+if TYPE_CHECKING:
+    from dmsbench.scores import Estimate, Scorecard
+
+_DECIMALS = 6  # of CSV and JSON
+_FIGURES = ("clean", "mean", "retention", "above_chance_retention", "ausc")
+_TITLES = ("clean", "mean", "retention", "above-chance retention", "area under curve")
+
+
+@dataclass(frozen=True, slots=True)
+class ReportInfo:
+    """What was run; stands at the head of every report."""
+
+    suite: str
+    dataset: str
+    n_samples: int
+    """Samples asked under every condition."""
+    seed: int
+    score: str
+    """The score's signature: name, normalisation, version."""
+    fingerprint: str
+    """Of the suite: data, grid and settings. Reports of equal fingerprints may be set side by side."""
+
+
+@dataclass(frozen=True, slots=True)
+class LeaderboardRow:
+    """One model. Scores and rates are shares in [0, 1], ratios as in ``scores.Scorecard``; NaN: undefined."""
+
+    rank: int | None
+    """From 1 by ``mean``; equal means share a rank. None where the mean is undefined."""
+    model: str
+    clean: Estimate
+    mean: Estimate
+    """Equal-weight mean over all corrupted conditions."""
+    retention: Estimate
+    above_chance_retention: Estimate
+    ausc: Estimate
+    """Area under the severity curve."""
+    worst: str | None
+    """The condition with the lowest score (``fog@5``); None where no corrupted condition has one."""
+    worst_score: Estimate | None
+    error_rate: float
+    """Errors / rows, over all conditions; errors are in no score."""
+    n_samples: int
+    n_errors: int
+    n_missing: int
+    """(sample, condition) pairs without a row: above 0, the run is incomplete."""
+    n_unscored: int
+    """Conditions with nothing but errors: in no mean."""
+
+
+@dataclass(frozen=True, slots=True)
+class Leaderboard:
+    """Rows by rank, those without a mean last."""
+
+    info: ReportInfo
+    rows: tuple[LeaderboardRow, ...]
+    chance: float | None
+    level: float
+    """Of the intervals, in (0, 1)."""
+
+
+def build(scorecards: Mapping[str, Scorecard], info: ReportInfo) -> Leaderboard:
+    """The leaderboard of models by name; equal means keep the order given.
+
+    Raises ValueError without a scorecard, or where they differ in chance or in the level of their intervals.
+    """
+    if not scorecards:
+        raise ValueError("a leaderboard needs at least one scorecard")
+    settings = {(card.chance, card.level) for card in scorecards.values()}
+    if len(settings) > 1:
+        raise ValueError("the scorecards differ in chance or level: score them alike")
+    ((chance, level),) = settings
+    means = [card.mean.value for card in scorecards.values()]
+    rows = [
+        LeaderboardRow(
+            rank=None if math.isnan(card.mean.value) else 1 + sum(m > card.mean.value for m in means),
+            model=name,
+            clean=card.clean,
+            mean=card.mean,
+            retention=card.retention,
+            above_chance_retention=card.above_chance_retention,
+            ausc=card.ausc,
+            worst=str(card.worst.condition) if card.worst else None,
+            worst_score=card.worst.score if card.worst else None,
+            error_rate=card.error_rate,
+            n_samples=card.n_samples,
+            n_errors=card.n_errors,
+            n_missing=card.n_missing,
+            n_unscored=len(card.unscored),
+        )
+        for name, card in scorecards.items()
+    ]
+    ordered = sorted(rows, key=lambda row: len(rows) + 1 if row.rank is None else row.rank)
+    return Leaderboard(info, tuple(ordered), chance, level)
+
+
+def to_json(leaderboard: Leaderboard) -> str:
+    """A JSON object ``{suite, dataset, …, chance, level, rows}``: shares with six decimals, null for NaN."""
+    content = {
+        **asdict(leaderboard.info),
+        "chance": leaderboard.chance,
+        "level": leaderboard.level,
+        "rows": [asdict(row) for row in leaderboard.rows],
+    }
+    return json.dumps(_plain(content), indent=2, allow_nan=False) + "\n"
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _plain(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_plain(inner) for inner in value]
+    if isinstance(value, float):
+        return None if math.isnan(value) else round(value, _DECIMALS) + 0.0
+    return value
+
+
+def to_csv(leaderboard: Leaderboard) -> str:
+    """One line a model: shares with six decimals, estimates with ``_low`` and ``_high``; empty for NaN."""
+    out = io.StringIO()
+    estimates = [f"{name}{end}" for name in _FIGURES for end in ("", "_low", "_high")]
+    worst = ["worst", "worst_score", "worst_score_low", "worst_score_high"]
+    counts = ["error_rate", "n_samples", "n_errors", "n_missing", "n_unscored"]
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(["rank", "model", *estimates, *worst, *counts])
+    for row in leaderboard.rows:
+        figures = [number for name in _FIGURES for number in _ends(getattr(row, name))]
+        writer.writerow(
+            [
+                "" if row.rank is None else row.rank,
+                one_line(row.model),
+                *figures,
+                row.worst or "",
+                *_ends(row.worst_score),
+                *_ends_of(row.error_rate),
+                *(getattr(row, name) for name in counts[1:]),
+            ]
+        )
+    return out.getvalue()
+
+
+def _ends(estimate: Estimate | None) -> list[str]:
+    return [""] * 3 if estimate is None else _ends_of(estimate.value, estimate.low, estimate.high)
+
+
+def _ends_of(*numbers: float) -> list[str]:
+    return ["" if math.isnan(number) else f"{number + 0.0:.{_DECIMALS}f}" for number in numbers]
+
+
+def to_markdown(leaderboard: Leaderboard) -> str:
+    """A heading, what was run, the table with scores in points, and what each column means."""
+    info = leaderboard.info
+    lines = [
+        f"# Leaderboard: {_escaped(info.suite)}",
+        "",
+        f"- dataset: {_escaped(info.dataset)}, {info.n_samples} samples",
+        f"- seed: {info.seed}",
+        f"- score: {_code(info.score)}",
+        f"- suite fingerprint: {_code(info.fingerprint)}",
+        "",
+        _line(["#", "model", *_TITLES, "worst condition", "errors", "samples"]),
+        _line(["--:", ":--", *(["--:"] * len(_TITLES)), ":--", "--:", "--:"]),
+    ]
+    for row in leaderboard.rows:
+        worst = f"{_cell_code(row.worst)} {with_interval(row.worst_score)}" if row.worst else "n/a"
+        figures = [with_interval(getattr(row, name)) for name in _FIGURES]
+        rank = "n/a" if row.rank is None else str(row.rank)
+        counts = [rate(row.error_rate), str(row.n_samples)]
+        lines.append(_line([rank, _escaped(row.model), *figures, worst, *counts]))
+    return "\n".join([*lines, "", *(f"- {note}" for note in notes(leaderboard))]) + "\n"
+
+
+def _line(cells: list[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def _escaped(text: str) -> str:
+    """Text that Markdown shows as it is, in a table cell too; underscores inside words need no escape."""
+    escaped = re.sub(r"([\\`*\[\]<>|~])", r"\\\1", one_line(text))
+    return re.sub(r"(?<![^\W_])_|_(?![^\W_])", r"\\_", escaped)
+
+
+def _code(text: str) -> str:
+    return "`" + one_line(text).replace("`", "'") + "`"
+
+
+def _cell_code(text: str) -> str:
+    return _code(text).replace("|", "\\|")  # a table cell ends at a bar, in code too
+
+
+def notes(leaderboard: Leaderboard) -> list[str]:
+    """What each column means, and why values are undefined or a run is incomplete; one line each."""
+    level, chance = percent(leaderboard.level), leaderboard.chance
+    known = "unknown here" if chance is None else f"{100 * chance:.1f} here"
+    found = [
+        f"Scores are in points (100 is perfect), in brackets the {level} interval from a bootstrap clustered "
+        "by image.",
+        "**clean**: mean score without corruption.",
+        "**mean**: equal-weight mean over all corrupted conditions; the ranking goes by it.",
+        "**retention**: mean / clean, in per cent (RR); it flatters models near chance.",
+        f"**above-chance retention**: (mean - chance) / (clean - chance), in per cent; chance is {known}.",
+        "**area under curve**: area under score against severity (0 to the largest), mean over corruptions.",
+        "**worst condition**: the corruption@severity with the lowest score; its interval is not corrected "
+        "for having been picked.",
+        "**errors**: share of the records that are errors; they are left out of every score.",
+        "Whether the intervals of two models overlap says nothing about their paired difference: use "
+        "`dmsbench compare`.",
+    ]
+    found += [f"n/a: {reason}" for reason in _reasons(leaderboard)]
+    for row in leaderboard.rows:
+        if row.n_missing:
+            found.append(f"{_escaped(row.model)} is incomplete; records missing: {row.n_missing}.")
+        if row.n_unscored:
+            found.append(f"{_escaped(row.model)}; conditions with only errors, in no mean: {row.n_unscored}.")
+    return found
+
+
+def _reasons(leaderboard: Leaderboard) -> list[str]:
+    rows = leaderboard.rows
+    found = []
+    if any(not row.clean.defined for row in rows):
+        found.append("**clean** needs the clean condition with at least one record that is not an error.")
+    if any(not row.mean.defined for row in rows):
+        found.append("**mean** and **worst condition** need a corrupted condition with scores.")
+    if any(not row.retention.defined for row in rows):
+        found.append("**retention** needs a mean and a clean score above 0.")
+    if any(not row.above_chance_retention.defined for row in rows):
+        found.append(
+            "**above-chance retention** needs a data set whose chance is known."
+            if leaderboard.chance is None
+            else "**above-chance retention** needs a mean and a clean score above chance."
+        )
+    if any(not row.ausc.defined for row in rows):
+        found.append("**area under curve** needs a clean score and a corrupted condition with scores.")
+    shown = [getattr(row, name) for row in rows for name in (*_FIGURES, "worst_score")]
+    if any(e is not None and e.defined and math.isnan(e.low) for e in shown):
+        found.append("an interval needs two images or more, and a value defined in nearly all its resamples.")
+    return found
+
+
+def write(leaderboard: Leaderboard, folder: Path) -> list[Path]:
+    """Write leaderboard.md, .csv and .json into the folder, made where it is not there; their paths.
+
+    Each file is replaced as a whole. Raises OSError where it cannot be written.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    contents = {"md": to_markdown(leaderboard), "csv": to_csv(leaderboard), "json": to_json(leaderboard)}
+    paths = []
+    for suffix, content in contents.items():
+        path = folder / f"leaderboard.{suffix}"
+        beside = path.with_name(f".{path.name}.tmp")
+        beside.write_text(content, encoding="utf-8", newline="\n")
+        beside.replace(path)
+        paths.append(path)
+    return paths

@@ -1,0 +1,184 @@
+"""Tables for the terminal, as rich renderables; nothing is printed here. Scores in points."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from dmsbench.report.formats import (
+    UNDEFINED,
+    in_catalogue_order,
+    interval,
+    one_line,
+    p_value,
+    percent,
+    points,
+    rate,
+    signed_points,
+)
+
+if TYPE_CHECKING:
+    from rich.table import Table
+    from rich.text import Text
+
+    from dmsbench.report.leaderboard import Leaderboard, LeaderboardRow
+    from dmsbench.scores import Comparison, Contrast, Estimate, Scorecard
+
+LOWEST = "<"
+"""Marks a model's lowest corruption in ``corruption_table``."""
+_FIGURES = (
+    "clean",
+    "mean over conditions",
+    "retention",
+    "above-chance retention",
+    "area under curve",
+    "worst condition",
+    "errors",
+)
+SIDE_BY_SIDE = 3
+"""So many models have a column each in ``scorecard_table``; more have a row each."""
+
+
+def scorecard_table(leaderboard: Leaderboard) -> Table:
+    """Every figure of every model with its interval, models by rank.
+
+    Up to three models stand side by side, in 80 columns; more stand one below the other in 100, each value
+    above its interval.
+    """
+    info, level = leaderboard.info, percent(leaderboard.level)
+    title = one_line(f"{info.suite}: {info.dataset}, {info.n_samples} samples, seed {info.seed}")
+    note = "Whether model A beats model B: dmsbench compare A B"
+    if len(leaderboard.rows) <= SIDE_BY_SIDE:
+        table = _table(title, f"points, with {level} intervals clustered by image. {note}")
+        table.add_column(_text(""))
+        for row in leaderboard.rows:
+            table.add_column(_text(one_line(row.model)), justify="right", overflow="fold", max_width=24)
+        by_model = [_figures(row, stacked=False) for row in leaderboard.rows]
+        for name in _FIGURES:
+            table.add_row(_text(name), *(_text(figures[name]) for figures in by_model))
+        return table
+    table = _table(title, f"points; below each value its {level} interval, clustered by image. {note}")
+    table.add_column(_text("#"), justify="right")
+    table.add_column(_text("model"), overflow="fold", max_width=18)
+    for heading in ("clean", "mean", "retention", "above\nchance", "area"):
+        table.add_column(_text(heading), justify="right", no_wrap=True)
+    table.add_column(_text("worst"), no_wrap=True)
+    table.add_column(_text("errors"), justify="right", no_wrap=True)
+    for row in leaderboard.rows:
+        rank = UNDEFINED if row.rank is None else str(row.rank)
+        cells = _figures(row, stacked=True).values()
+        table.add_row(_text(rank), _text(one_line(row.model)), *(_text(cell) for cell in cells))
+    return table
+
+
+def _figures(row: LeaderboardRow, *, stacked: bool) -> dict[str, str]:
+    """What the scorecard shows of a model, by name: ``96.3 [95.1,97.4]``, or stacked over ``95.1–97.4``."""
+
+    def shown(estimate: Estimate, between: str) -> str:
+        if math.isnan(estimate.value):
+            return UNDEFINED
+        ends = interval(estimate.low, estimate.high)
+        # An interval holds no blank, so that it is never broken over two lines.
+        short = ends.strip("[]").replace(", ", "–") if stacked else ends.replace(" ", "")
+        return f"{points(estimate.value)}{between}{short}"
+
+    figures = (row.clean, row.mean, row.retention, row.above_chance_retention, row.ausc)
+    cells = [shown(figure, "\n" if stacked else " ") for figure in figures]
+    worst = UNDEFINED
+    if row.worst is not None and row.worst_score is not None:
+        worst = _stacked(row.worst) + "\n" + shown(row.worst_score, " ")
+    return dict(zip(_FIGURES, [*cells, worst, rate(row.error_rate)], strict=True))
+
+
+def corruption_table(scorecards: Mapping[str, Scorecard]) -> Table:
+    """Corruption × model: the mean over severities; each model's lowest is marked with ``<``."""
+    table = _table("mean over severities, by corruption", f"points; {LOWEST} marks a model's lowest")
+    names = in_catalogue_order(c.name for card in scorecards.values() for c in card.corruptions)
+    table.add_column(_text("corruption"), no_wrap=True)
+    means: dict[str, dict[str, float]] = {}
+    for model, card in scorecards.items():
+        table.add_column(_text(one_line(model)), justify="right", overflow="fold", max_width=16)
+        means[model] = {c.name: c.mean.value for c in card.corruptions if not math.isnan(c.mean.value)}
+    lowest = {model: min(values.values(), default=math.nan) for model, values in means.items()}
+
+    def cell(model: str, name: str) -> Text:
+        value = means[model].get(name, math.nan)
+        marked = value == lowest[model]
+        return _text(f"{points(value)} {LOWEST if marked else ' '}", style="bold red" if marked else "")
+
+    table.add_row(_text("clean"), *(_text(f"{points(c.clean.value)}  ") for c in scorecards.values()))
+    for name in names:
+        table.add_row(_text(_stacked(name)), *(cell(model, name) for model in means))
+    return table
+
+
+def comparison_table(comparison: Comparison, name_a: str, name_b: str) -> Table:
+    """Overall, clean and every corruption: both scores, B - A with its interval, p and verdict.
+
+    The title says which model is A and which is B.
+    """
+    caption = (
+        f"points; {comparison.n_pairs} pairs from {comparison.n_groups} images; p after Holm over the "
+        "corruptions, overall and clean are one planned test each"
+    )
+    if comparison.n_left_out:
+        caption += f"; pairs left out for an error in A or B: {comparison.n_left_out}"
+    planned = [contrast for contrast in (comparison.overall, comparison.clean) if contrast is not None]
+    by_name = {contrast.name: contrast for contrast in comparison.corruptions}
+    rows = [*planned, *(by_name[name] for name in in_catalogue_order(by_name))]
+    if any(contrast.min_p >= comparison.alpha for contrast in rows):
+        caption += "; too few images for some rows to be significant, however large the difference"
+    table = _table(f"A: {one_line(name_a)}\nB: {one_line(name_b)}", caption)
+    table.add_column(_text("condition"), no_wrap=True)
+    for title in ("A", "B"):
+        table.add_column(_text(title), justify="right", no_wrap=True)
+    table.add_column(_text("B - A"), justify="right", no_wrap=True)
+    table.add_column(_text(f"{percent(comparison.level)} interval"), justify="right", no_wrap=True)
+    table.add_column(_text("p"), justify="right", no_wrap=True)
+    table.add_column(_text("verdict"), overflow="fold")
+    for contrast in rows:
+        table.add_row(*_contrast_cells(contrast), end_section=contrast is (planned[-1] if planned else None))
+    return table
+
+
+def _contrast_cells(contrast: Contrast) -> list[Text]:
+    from dmsbench.scores import Verdict
+
+    found = contrast.verdict is not Verdict.NO_DIFFERENCE
+    return [
+        _text(_stacked(contrast.name)),
+        _text(points(contrast.a)),
+        _text(points(contrast.b)),
+        _text(signed_points(contrast.difference)),
+        _text(interval(contrast.ci_low, contrast.ci_high, signed=True)),
+        _text(p_value(contrast.p_adjusted)),
+        _text(contrast.verdict.value, style="bold" if found else ""),
+    ]
+
+
+def _stacked(name: str) -> str:
+    """A joint corruption on two lines: ``gaussian_noise+`` over ``char_delete``."""
+    return name.replace("+", "+\n")
+
+
+def _table(title: str, caption: str) -> Table:
+    from rich import box
+    from rich.table import Table
+
+    return Table(
+        title=_text(title, style="bold"),
+        caption=_text(caption, style="dim"),
+        box=box.SIMPLE_HEAD,
+        padding=(0, 1, 0, 0),
+        pad_edge=False,
+        title_justify="left",
+        caption_justify="left",
+    )
+
+
+def _text(content: str, style: str = "") -> Text:
+    """Text as it is: no markup, so that a model named ``[red]`` keeps its name."""
+    from rich.text import Text
+
+    return Text(content, style=style)

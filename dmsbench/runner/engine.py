@@ -1,0 +1,275 @@
+"""The local engine: answers a plan's pieces, one image view of one block at a time."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from dmsbench.data.base import Sample, SampleError
+from dmsbench.grid import View
+from dmsbench.models.base import Answers, Image, Prompt, VisionLanguageModel
+from dmsbench.runner.plan import Block, ImagePlan, Plan, batches
+from dmsbench.runner.rows import Outcome, RowBuilder
+from dmsbench.runner.store import RunFolder
+from dmsbench.runner.views import ABSENT_HASH, ImageView, TextView, Views
+
+
+@dataclass(frozen=True, slots=True)
+class Arm:
+    """A model under its name in the run; ``key_of`` gives the key of a piece of work."""
+
+    name: str
+    model: VisionLanguageModel
+    key_of: Callable[[Block, ImagePlan], str]
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """What has just been done: ``rows`` records of a model, ``errors`` of them not ok.
+
+    ``reused``: they were there already from an earlier run.
+    """
+
+    model: str
+    image: View
+    rows: int
+    errors: int
+    reused: bool
+
+
+@dataclass(slots=True)
+class Tally:
+    """What a run did, by model: rows in all, rows answered by the model, rows not ok, seconds."""
+
+    rows: dict[str, int] = field(default_factory=dict)
+    answered: dict[str, int] = field(default_factory=dict)
+    errors: dict[str, int] = field(default_factory=dict)
+    reused: dict[str, int] = field(default_factory=dict)
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    def add(self, counter: dict[str, int], model: str, count: int) -> None:
+        """Counts something for a model."""
+        counter[model] = counter.get(model, 0) + count
+
+
+#: Image content, question, context and whether the text is there: rows that agree have one answer.
+ContentKey = tuple[str, str, str, bool]
+
+
+@dataclass(frozen=True, slots=True)
+class _Cell:
+    """One row to be: a sample under a text view of the image view in hand."""
+
+    sample: Sample
+    text_view: View
+    image: ImageView
+    text: TextView
+
+    @property
+    def key(self) -> ContentKey:
+        return self.image.hash, self.text.question, self.sample.context or "", self.text.present
+
+    @property
+    def failure(self) -> Outcome | None:
+        """Why this row cannot be asked, if it cannot."""
+        if self.sample.fault is not None:
+            return Outcome.failed("data_error", self.sample.fault)
+        if self.image.error is not None:
+            return Outcome.failed(self.image.status, self.image.error)
+        if self.text.error is not None:
+            return Outcome.failed("corruption_error", self.text.error)
+        return None
+
+    @property
+    def prompt(self) -> Prompt:
+        return Prompt(
+            self.text.question,
+            self.sample.context,
+            has_image=self.image.hash != ABSENT_HASH,
+            has_text=self.text.present,
+        )
+
+
+class LocalEngine:
+    """Runs a plan in this process.
+
+    An image view is corrupted once for all models and encoded once for all models that share a
+    checkpoint; every question and text view of it is answered from that state. Within a block a model
+    answers equal content once: a sample that a modality corruption did not hit keeps its clean answer.
+    """
+
+    def __init__(
+        self,
+        folder: RunFolder,
+        views: Views,
+        arms: Sequence[Arm],
+        *,
+        batch_size: int,
+        build: RowBuilder,
+        on_progress: Callable[[Progress], None] = lambda _progress: None,
+    ) -> None:
+        self.folder, self.views, self.arms = folder, views, tuple(arms)
+        self.batch_size, self.build, self.on_progress = batch_size, build, on_progress
+        self.tally = Tally()
+        self._memory: dict[str, dict[ContentKey, Outcome]] = {}
+
+    def run(self, plan: Plan) -> Tally:
+        """Does what is missing of the plan; returns what was done."""
+        for block in plan.blocks:
+            self._memory = {arm.name: {} for arm in self.arms}
+            for image_plan in plan.images:
+                self._piece(block, image_plan)
+            self.views.forget()
+        return self.tally
+
+    def _piece(self, block: Block, plan: ImagePlan) -> None:
+        rows = len(block.samples) * len(plan.texts)
+        todo: list[tuple[Arm, str]] = []
+        for arm in self.arms:
+            key = arm.key_of(block, plan)
+            if self.folder.has_part(arm.name, key):
+                table = self.folder.read_part(arm.name, key)
+                errors = sum(status != "ok" for status in table["status"].to_pylist())
+                self.tally.add(self.tally.reused, arm.name, rows)
+                self._count(arm, plan, rows, errors, reused=True)
+            else:
+                todo.append((arm, key))
+        if not todo:
+            return
+        cells = self._cells(block, plan)
+        self._answer([arm for arm, _ in todo], cells)
+        for arm, key in todo:
+            memory = self._memory[arm.name]
+            outcomes = [cell.failure or memory[cell.key] for cell in cells]
+            columns = self.build(
+                arm.name,
+                plan.image,
+                [
+                    (cell.sample, cell.text_view, cell.image, cell.text, outcome)
+                    for cell, outcome in zip(cells, outcomes, strict=True)
+                ],
+            )
+            self.folder.write_part(arm.name, key, columns)
+            self._count(arm, plan, rows, sum(outcome.status != "ok" for outcome in outcomes), reused=False)
+
+    def _count(self, arm: Arm, plan: ImagePlan, rows: int, errors: int, *, reused: bool) -> None:
+        self.tally.add(self.tally.rows, arm.name, rows)
+        self.tally.add(self.tally.errors, arm.name, errors)
+        self.on_progress(Progress(arm.name, plan.image, rows, errors, reused))
+
+    def _cells(self, block: Block, plan: ImagePlan) -> list[_Cell]:
+        images: dict[str, ImageView] = {}
+        cells = []
+        for sample in block.samples:
+            if sample.group not in images:
+                images[sample.group] = self.views.image(sample.group, plan.image)
+            cells += [
+                _Cell(sample, text, images[sample.group], self.views.text(sample, text))
+                for text in plan.texts
+            ]
+        return cells
+
+    def _answer(self, arms: Sequence[Arm], cells: Sequence[_Cell]) -> None:
+        """Fills the arms' memories with the answers to all cells that can be asked."""
+        wanted: dict[str, dict[ContentKey, _Cell]] = {arm.name: {} for arm in arms}
+        pictures: dict[str, Image] = {}
+        for cell in cells:
+            if cell.failure is not None:
+                continue
+            for arm in arms:
+                if cell.key not in self._memory[arm.name] and cell.key not in wanted[arm.name]:
+                    wanted[arm.name][cell.key] = cell
+                    if cell.image.pixels is not None:
+                        pictures[cell.image.hash] = cell.image.pixels
+        asked = [arm for arm in arms if wanted[arm.name]]
+        if any(key[0] == ABSENT_HASH for arm in asked for key in wanted[arm.name]):
+            # Behind an absent image any picture's prefix will do: its keys do not exist for the row.
+            pictures[ABSENT_HASH] = self._placeholder(cells)
+        shared: dict[str, list[Arm]] = {}
+        for arm in asked:
+            shared.setdefault(arm.model.state_key, []).append(arm)
+        for together in shared.values():
+            for hashes in batches(sorted(pictures), max(1, self.batch_size // 4)):
+                self._answer_pictures(together, wanted, {name: pictures[name] for name in hashes})
+
+    def _placeholder(self, cells: Sequence[_Cell]) -> Image:
+        for cell in cells:
+            if cell.image.pixels is not None:
+                return _blank(cell.image.pixels)
+        for sample in {cell.sample.group: cell.sample for cell in cells}.values():
+            clean = self.views.image(sample.group, View())
+            if clean.pixels is not None:
+                return _blank(clean.pixels)
+        raise SampleError("no image of the block can be read")
+
+    def _answer_pictures(
+        self,
+        arms: Sequence[Arm],
+        wanted: dict[str, dict[ContentKey, _Cell]],
+        pictures: dict[str, Image],
+    ) -> None:
+        place = {name: index for index, name in enumerate(pictures)}
+        began = time.perf_counter()
+        state, trouble = _tried(lambda: arms[0].model.encode(list(pictures.values())))
+        encoding = time.perf_counter() - began
+        for arm in arms:
+            began = time.perf_counter()
+            mine = [(key, cell) for key, cell in wanted[arm.name].items() if key[0] in place]
+            memory = self._memory[arm.name]
+            if trouble is not None:
+                memory.update({key: Outcome.failed("model_error", trouble) for key, _ in mine})
+                continue
+            measured = []
+            for key, cell in mine:
+                length, trouble_here = _tried(partial(arm.model.length, cell.prompt))
+                if trouble_here is not None:
+                    memory[key] = Outcome.failed("data_error", trouble_here)
+                else:
+                    measured.append((length, key, cell))
+            # Rows of like length side by side: little padding. The key settles the order for good.
+            measured.sort(key=lambda entry: entry[:2])
+            for batch in batches(measured, self.batch_size):
+                rows = [(place[key[0]], key, cell.prompt) for _, key, cell in batch]
+                self._answer_batch(arm, state, rows)
+            self.tally.add(self.tally.answered, arm.name, len(measured))
+            spent = time.perf_counter() - began + encoding / len(arms)
+            self.tally.seconds[arm.name] = self.tally.seconds.get(arm.name, 0.0) + spent
+
+    def _answer_batch(self, arm: Arm, state: Any, batch: Sequence[tuple[int, ContentKey, Prompt]]) -> None:
+        """Answers a batch; one that fails is halved, so that a bad row costs itself and memory suffices."""
+        answers, trouble = _tried(
+            lambda: arm.model.answer(state, [row for row, _, _ in batch], [prompt for _, _, prompt in batch])
+        )
+        memory = self._memory[arm.name]
+        if answers is not None:
+            for index, (_, key, _) in enumerate(batch):
+                memory[key] = Outcome.of(answers, index)
+        elif len(batch) == 1:
+            memory[batch[0][1]] = Outcome.failed("model_error", trouble or "no answer")
+        else:
+            half = len(batch) // 2
+            self._answer_batch(arm, state, batch[:half])
+            self._answer_batch(arm, state, batch[half:])
+
+
+def _blank(picture: Image) -> Image:
+    return np.zeros(picture.shape, dtype=np.uint8)
+
+
+def _tried(call: Callable[[], Any]) -> tuple[Any, str | None]:
+    """A model's result, or one line on why it failed; what is not the model's fault is passed on."""
+    try:
+        return call(), None
+    except (RuntimeError, ValueError, IndexError, TypeError, SampleError) as error:
+        return (
+            None,
+            f"{type(error).__name__}: {str(error).strip().splitlines()[0] if str(error) else ''}".strip(),
+        )
+
+
+__all__ = ["Answers", "Arm", "LocalEngine", "Progress", "Tally"]

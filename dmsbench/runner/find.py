@@ -1,0 +1,136 @@
+"""Finds runs and models in results folders."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from dmsbench.errors import DmsbenchError, NotComparableError, UnknownNameError
+from dmsbench.runner.store import MANIFEST, RunFolder
+
+
+@dataclass(frozen=True, slots=True)
+class Entrant:
+    """A model of a run."""
+
+    folder: RunFolder
+    model: str
+    manifest: dict[str, Any]
+
+    @property
+    def label(self) -> str:
+        """How it is named in messages."""
+        return f"{self.model} ({self.folder.path})"
+
+    def records(self) -> pd.DataFrame:
+        """Its records; raises NotComparableError where the run is not finished."""
+        return self.folder.records(self.model)
+
+
+def runs(out: Path, suite: str | None = None) -> list[RunFolder]:
+    """The runs of a results folder, newest first; ``suite`` keeps those of one suite."""
+    found = sorted(_folders(out), key=lambda folder: (_age(folder), folder.path), reverse=True)
+    return [folder for folder in found if suite is None or folder.manifest()["identity"]["suite"] == suite]
+
+
+def entrant(where: str | Path, model: str | None = None) -> Entrant:
+    """A model of the run in a folder; ``FOLDER:MODEL`` names both.
+
+    ``model`` is the one to take where the text names none; without either the run must hold one only.
+
+    Raises DmsbenchError where there is no such run, UnknownNameError where it has no such model.
+    """
+    text = str(where)
+    if not Path(text).is_dir() and ":" in text:
+        text, _, model = text.rpartition(":")
+    folder = RunFolder(Path(text))
+    manifest = folder.manifest()
+    names = list(manifest["models"])
+    if model is None:
+        if len(names) != 1:
+            raise DmsbenchError(
+                f"{folder.path} holds {', '.join(names)}: say which, as {folder.path}:{names[0]}"
+            )
+        model = names[0]
+    if model not in names:
+        raise UnknownNameError(f"model in {folder.path}", model, names)
+    return Entrant(folder, model, manifest)
+
+
+def pair(a: str, b: str, out: Path, suite: str | None = None) -> tuple[Entrant, Entrant]:
+    """Two models to compare, each a name or ``FOLDER:MODEL``.
+
+    Two names are looked up in the newest run that holds both; where none does, in the newest run of
+    each, which ``check_comparable`` then judges.
+
+    Raises DmsbenchError where a name is nowhere.
+    """
+    found = runs(out, suite)
+    names = [text for text in (a, b) if not _is_folder(text)]
+    if len(names) == 2:
+        for folder in found:
+            if {a, b} <= set(folder.manifest()["models"]):
+                return entrant(folder.path, a), entrant(folder.path, b)
+
+    def newest(name: str) -> Entrant:
+        if _is_folder(name):
+            return entrant(name)
+        for folder in found:
+            if name in folder.manifest()["models"]:
+                return entrant(folder.path, name)
+        if not found:
+            which = f" of suite '{suite}'" if suite else ""
+            raise DmsbenchError(f"{out}: no runs{which} here; start with: dmsbench run --suite vqa-corrupt")
+        raise UnknownNameError("model", name, {model for run in found for model in run.manifest()["models"]})
+
+    return newest(a), newest(b)
+
+
+def check_comparable(a: Entrant, b: Entrant) -> None:
+    """Raises NotComparableError where suite, data, seed, score or conditions differ, naming which."""
+    left, right = a.manifest["identity"], b.manifest["identity"]
+    for key, word in (
+        ("suite", "suite"),
+        ("task", "task"),
+        ("dataset", "data set"),
+        ("seed", "seed"),
+        ("score", "score"),
+        ("profile", "severity profile"),
+    ):
+        if left[key] != right[key]:
+            shown = [_shown(side[key]) for side in (left, right)]
+            raise NotComparableError(
+                f"not comparable: {a.label} and {b.label} differ in {word} ({shown[0]} and {shown[1]})"
+            )
+    shared = set(left["corruptions"]) & set(right["corruptions"])
+    for name in sorted(shared):
+        if left["corruptions"][name] != right["corruptions"][name]:
+            raise NotComparableError(
+                f"not comparable: corruption '{name}' is version {left['corruptions'][name]} in {a.label} "
+                f"and {right['corruptions'][name]} in {b.label}"
+            )
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, dict):
+        return f"{value['name']}/{value['split']}, samples {value['samples'][:8]}"
+    return str(value)
+
+
+def _is_folder(text: str) -> bool:
+    return (Path(text) / MANIFEST).is_file() or (
+        ":" in text and (Path(text.rpartition(":")[0]) / MANIFEST).is_file()
+    )
+
+
+def _folders(out: Path) -> Iterator[RunFolder]:
+    for path in sorted(out.glob(f"*/*/{MANIFEST}")) if out.is_dir() else []:
+        yield RunFolder(path.parent)
+
+
+def _age(folder: RunFolder) -> float:
+    return (folder.path / MANIFEST).stat().st_mtime

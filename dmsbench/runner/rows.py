@@ -1,0 +1,105 @@
+"""Turns outcomes into the columns of a part."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from dmsbench.data.base import Sample
+from dmsbench.grid import View
+from dmsbench.models.base import Answers
+from dmsbench.runner.records import SCHEMA
+from dmsbench.runner.views import ImageView, TextView
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a model made of one row; numbers are None where they do not exist."""
+
+    status: str
+    error: str | None = None
+    prediction: str | None = None
+    confidence: float | None = None
+    margin: float | None = None
+    weights: tuple[float, ...] | None = None
+    #: Confidence and uncertainty of image and text, then consistency; NaN where not measured.
+    signals: tuple[float, ...] | None = None
+
+    @classmethod
+    def failed(cls, status: str, error: str) -> Outcome:
+        """A row without an answer."""
+        return cls(status, error=error)
+
+    @classmethod
+    def of(cls, answers: Answers, index: int) -> Outcome:
+        """One row of a model's answers; a probability that is not finite is a model's error."""
+        sure, margin = float(answers.confidence[index]), float(answers.margin[index])
+        if not math.isfinite(sure):
+            return cls.failed("model_error", "the model's scores are not finite")
+        signals = answers.signals
+        return cls(
+            "ok",
+            prediction=answers.texts[index],
+            confidence=sure,
+            margin=margin if math.isfinite(margin) else None,
+            weights=None if answers.weights is None else tuple(map(float, answers.weights[index])),
+            signals=None
+            if signals is None
+            else (
+                *map(float, signals.confidence[index]),
+                *map(float, signals.uncertainty[index]),
+                float(signals.consistency[index]),
+            ),
+        )
+
+
+#: A sample under an image view (given apart) and a text view, with what it showed and what came of it.
+Cell = tuple[Sample, View, ImageView, TextView, Outcome]
+RowBuilder = Callable[[str, View, Sequence[Cell]], dict[str, list[Any]]]
+
+
+def row_builder(score: Callable[[str, Sequence[str]], float]) -> RowBuilder:
+    """Builds columns, scoring each ok row with ``score(prediction, references)``.
+
+    Raises ValueError for a score outside [0, 1]: a scorer's fault must not be averaged in.
+    """
+
+    def build(model: str, image_view: View, cells: Sequence[Cell]) -> dict[str, list[Any]]:
+        columns: dict[str, list[Any]] = {name: [] for name in SCHEMA.names}
+        for sample, text_view, image, text, outcome in cells:
+            value = None
+            if outcome.status == "ok":
+                value = score(outcome.prediction or "", sample.answers)
+                if not 0.0 <= value <= 1.0:
+                    raise ValueError(f"sample {sample.id}: the scorer gave {value}, outside [0, 1]")
+            weights = outcome.weights or (None, None)
+            signals = outcome.signals or (None,) * 5
+            row = (
+                model,
+                sample.id,
+                sample.group,
+                image_view.corruption,
+                image_view.severity,
+                text_view.corruption,
+                text_view.severity,
+                text.question if text.present else "",
+                list(sample.answers),
+                outcome.prediction,
+                value,
+                outcome.status,
+                outcome.error,
+                image.changed or text.changed,
+                image.hash,
+                text.hash,
+                outcome.confidence,
+                outcome.margin,
+                *weights,
+                *(None if number is None or math.isnan(number) else number for number in signals),
+            )
+            for name, entry in zip(SCHEMA.names, row, strict=True):
+                columns[name].append(entry)
+        return columns
+
+    return build

@@ -1,0 +1,164 @@
+"""A run's folder: one manifest, and one Parquet part a model, block and image view.
+
+A part's name is the key of everything that went into it, so a part is never stale: it is either what is
+wanted or not looked at. Parts are written beside, fsynced and renamed; a kill or a full disk costs the
+part in hand and nothing else.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+from filelock import FileLock, Timeout
+
+from dmsbench.errors import DmsbenchError, NotComparableError
+from dmsbench.runner.records import SCHEMA
+
+MANIFEST = "manifest.json"
+PARTS = "parts"
+_KEY = b"dmsbench.key"
+
+
+def digest(content: object) -> str:
+    """A key (24 hex digits) of plain JSON values, independent of the order of keys."""
+    text = json.dumps(content, sort_keys=True, ensure_ascii=True, allow_nan=False)
+    return hashlib.blake2b(text.encode(), digest_size=12).hexdigest()
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Writes a file so that a reader sees the old one or the whole new one."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with beside.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        beside.replace(path)
+    except BaseException:
+        beside.unlink(missing_ok=True)
+        raise
+
+
+@dataclass(frozen=True, slots=True)
+class RunFolder:
+    """Where a run's manifest and parts lie."""
+
+    path: Path
+
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[None]:
+        """Holds the folder against a second run; raises DmsbenchError where another one holds it."""
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            with FileLock(self.path / ".lock", timeout=0):
+                yield
+        except Timeout:
+            raise DmsbenchError(
+                f"{self.path}: another run is writing here; wait for it, or use another --out"
+            ) from None
+        except PermissionError as error:
+            raise DmsbenchError(
+                f"{self.path}: cannot be written ({error.strerror}); use another --out"
+            ) from None
+
+    def part(self, model: str, key: str) -> Path:
+        """The file of a part."""
+        return self.path / PARTS / model / f"{key}.parquet"
+
+    def has_part(self, model: str, key: str) -> bool:
+        """Whether a part is there and sound: right key, right layout, every page's checksum right."""
+        path = self.part(model, key)
+        if not path.is_file():
+            return False
+        try:
+            self.read_part(model, key)
+        except DmsbenchError:
+            return False
+        return True
+
+    def write_part(self, model: str, key: str, rows: dict[str, list[Any]]) -> None:
+        """Writes the records of a part, columns as in SCHEMA."""
+        table = pa.table(rows, schema=SCHEMA.with_metadata({_KEY: key.encode()}))
+        sink = pa.BufferOutputStream()
+        pq.write_table(table, sink, compression="zstd", write_page_checksum=True, store_schema=True)
+        write_atomically(self.part(model, key), sink.getvalue().to_pybytes())
+
+    def read_part(self, model: str, key: str) -> pa.Table:
+        """Reads a part; raises DmsbenchError naming the file where it is damaged or not what it says."""
+        path = self.part(model, key)
+        try:
+            table = pq.read_table(path, page_checksum_verification=True, partitioning=None)
+        except FileNotFoundError:
+            raise DmsbenchError(f"{path}: this part is missing; run the suite again to complete it") from None
+        except (OSError, pa.ArrowException) as error:
+            reason = str(error).splitlines()[0]
+            raise DmsbenchError(f"{path}: damaged ({reason}); run the suite again to recompute it") from None
+        stored = (table.schema.metadata or {}).get(_KEY, b"").decode()
+        if stored != key or not table.schema.equals(SCHEMA):
+            raise DmsbenchError(
+                f"{path}: not the part that its name says; run the suite again to recompute it"
+            )
+        return table
+
+    def write_manifest(self, manifest: dict[str, Any]) -> None:
+        """Writes the manifest."""
+        text = json.dumps(manifest, indent=1, ensure_ascii=False, allow_nan=False)
+        write_atomically(self.path / MANIFEST, text.encode())
+
+    def manifest(self) -> dict[str, Any]:
+        """Reads the manifest; raises DmsbenchError where there is none or it is damaged."""
+        path = self.path / MANIFEST
+        try:
+            found = json.loads(path.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            raise DmsbenchError(f"{self.path}: no run here (no {MANIFEST})") from None
+        except (OSError, ValueError) as error:
+            raise DmsbenchError(f"{path}: cannot be read ({error})") from None
+        if not isinstance(found, dict) or "models" not in found:
+            raise DmsbenchError(f"{path}: not a manifest of dmsbench")
+        return found
+
+    def missing(self, model: str) -> list[str]:
+        """Keys of a model's parts that the manifest names and that are not on disk."""
+        return [part["key"] for part in self._parts(model) if not self.part(model, part["key"]).is_file()]
+
+    def records(self, model: str) -> pd.DataFrame:
+        """All records of a model, in the manifest's order, names as categories.
+
+        Raises NotComparableError where parts are missing: the run is not finished.
+        """
+        missing = self.missing(model)
+        if missing:
+            raise NotComparableError(
+                f"{self.path}: '{model}' lacks {len(missing)} of {len(self._parts(model))} parts; "
+                "run the suite again to complete it"
+            )
+        return frame([self.read_part(model, part["key"]) for part in self._parts(model)])
+
+    def _parts(self, model: str) -> list[dict[str, Any]]:
+        models = self.manifest()["models"]
+        if model not in models:
+            raise NotComparableError(
+                f"{self.path}: no model '{model}' here; it holds {', '.join(models) or 'none'}"
+            )
+        parts: list[dict[str, Any]] = models[model]["parts"]
+        return parts
+
+
+def frame(tables: Sequence[pa.Table]) -> pd.DataFrame:
+    """Parts as one frame; dictionary columns become categories."""
+    if not tables:
+        tables = [SCHEMA.empty_table()]
+    joined: pd.DataFrame = pa.concat_tables(tables).unify_dictionaries().to_pandas()
+    return joined
