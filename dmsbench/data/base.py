@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dmsbench.errors import DataError
+from dmsbench.tasks.vqa import normalise
 
 
 class SampleError(DataError):
@@ -61,17 +62,21 @@ class Dataset:
     licence: str
     answer_space: tuple[str, ...] = ()
     chance: Chance | None = None
+    #: All images by name, in order; ``donors`` are those that a mismatched sample may be shown: they have
+    #: at least one sample without a fault.
     groups: tuple[str, ...] = field(init=False)
+    donors: tuple[str, ...] = field(init=False)
+    _images: Mapping[str, Path] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
+        sound = (sample.group for sample in self.samples if sample.fault is None)
         object.__setattr__(self, "groups", tuple(dict.fromkeys(sample.group for sample in self.samples)))
+        object.__setattr__(self, "donors", tuple(dict.fromkeys(sound)))
+        object.__setattr__(self, "_images", {sample.group: sample.image for sample in self.samples})
 
     def image_of(self, group: str) -> Path:
         """The image file of a group; raises KeyError for a group that is not in the set."""
-        return self._image_paths()[group]
-
-    def _image_paths(self) -> dict[str, Path]:
-        return {sample.group: sample.image for sample in self.samples}
+        return self._images[group]
 
 
 def shuffled(items: Iterable[str], seed: int) -> list[str]:
@@ -135,7 +140,9 @@ def commonest_answer(samples: Sequence[Sample]) -> Chance | None:
     usable = [sample for sample in samples if sample.fault is None]
     if not usable:
         return None
-    counts = Counter(answer for sample in usable for answer in set(sample.answers))
+    counts = Counter(
+        answer for sample in usable for answer in {normalise(answer) for answer in sample.answers}
+    )
     best = max(counts.values())
     return Chance(best / len(usable), "the commonest answer of the set, always given")
 

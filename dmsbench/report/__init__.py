@@ -9,19 +9,19 @@ from dmsbench.report.leaderboard import (
     Leaderboard,
     LeaderboardRow,
     ReportInfo,
-    build,
     to_csv,
     to_json,
     to_markdown,
-    write,
 )
+from dmsbench.report.leaderboard import build as build_leaderboard  # ``report.build`` is a module
+from dmsbench.report.leaderboard import write as write_leaderboard
 from dmsbench.report.tables import comparison_table, corruption_table, scorecard_table
 
 __all__ = [
     "Leaderboard",
     "LeaderboardRow",
     "ReportInfo",
-    "build",
+    "build_leaderboard",
     "comparison_table",
     "corruption_table",
     "draw_curves",
@@ -29,5 +29,5 @@ __all__ = [
     "to_csv",
     "to_json",
     "to_markdown",
-    "write",
+    "write_leaderboard",
 ]

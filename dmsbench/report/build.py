@@ -58,8 +58,7 @@ def build_report(folder: RunFolder, manifest: dict[str, Any]) -> Report:
         files += draw_curves(
             cards,
             title=f"{info.suite}: score against severity",
-            subtitle=f"{info.dataset}, {info.n_samples} samples of {data['images']} images; "
-            "bands: 95 % bootstrap by image",
+            subtitle=f"{info.dataset}, {info.n_samples} samples of {data['images']} images, seed {info.seed}",
             chance=chance,
             folder=folder.path,
         )

@@ -56,16 +56,16 @@ def pixels_hash(pixels: Image) -> str:
 class Views:
     """Makes views for one seed; clean images of the current block are kept, views are not.
 
-    ``image_of`` gives a group's file; ``groups`` are all groups of the data set, so that a mismatched
-    image does not depend on the limit.
+    ``image_of`` gives a group's file; ``donors`` are all images of the data set that a mismatched sample
+    may be shown, so that the choice does not depend on the limit.
     """
 
     def __init__(
-        self, seed: int, groups: tuple[str, ...], image_of: Callable[[str], Path], profile: str = "auto"
+        self, seed: int, donors: tuple[str, ...], image_of: Callable[[str], Path], profile: str = "auto"
     ) -> None:
         self.seed, self.image_of = seed, image_of
         self.profile = None if profile == "auto" else profile
-        self._groups = groups
+        self._pool = donors
         self._donors: dict[str, str] | None = None
         self._clean: dict[str, ImageView] = {}
 
@@ -126,7 +126,7 @@ class Views:
             return ImageView(None, ABSENT_HASH, True)
         if self._donors is None:
             try:
-                self._donors = corruptions.derangement(self.seed, self._groups)
+                self._donors = corruptions.derangement(self.seed, self._pool)
             except corruptions.CorruptionError as error:
                 return ImageView(None, "", True, str(error), "corruption_error")
         donor = self._clean_image(self._donors[group])

@@ -6,6 +6,7 @@ Without it the whole model stays at the question-only prior for many epochs.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import torch
@@ -49,7 +50,8 @@ def train_tower(
     log: Callable[[str], None],
 ) -> tuple[float, float]:
     """Trains the tower in place; returns the validation accuracy of shape and colour."""
-    width = int(model.config.vision_config.hidden_size)
+    vision: Any = model.config.vision_config
+    width = int(vision.hidden_size)
     heads = AttributeHeads(width)
     parameters = [*model.model.vision_tower.parameters(), *heads.parameters()]
     optimiser = torch.optim.AdamW(parameters, lr=PEAK_RATE, weight_decay=0.05)

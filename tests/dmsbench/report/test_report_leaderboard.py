@@ -13,7 +13,6 @@ from typing import Any
 
 import pytest
 
-from dmsbench.report import Leaderboard, ReportInfo, build, to_csv, to_json, to_markdown, write
 from dmsbench.report.formats import (
     in_catalogue_order,
     interval,
@@ -23,6 +22,7 @@ from dmsbench.report.formats import (
     shortened,
     signed_points,
 )
+from dmsbench.report.leaderboard import Leaderboard, ReportInfo, build, to_csv, to_json, to_markdown, write
 from dmsbench.scores import Estimate, Scorecard
 
 GOLDEN = Path(__file__).parent / "golden"

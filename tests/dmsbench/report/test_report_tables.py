@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from dmsbench.report import ReportInfo, build, comparison_table, corruption_table, scorecard_table
+from dmsbench.report import ReportInfo, comparison_table, corruption_table, scorecard_table
+from dmsbench.report.leaderboard import build
 from dmsbench.scores import Comparison, Contrast, Estimate, Scorecard, Verdict
 
 MakeCard = Callable[..., Scorecard]
