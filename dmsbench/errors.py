@@ -22,6 +22,10 @@ class DmsbenchError(Exception):
 
     exit_code: ClassVar[int] = 2
 
+    def __init__(self, message: str) -> None:
+        # Messages quote what others say, and libraries like to say it on several lines.
+        super().__init__(" ".join(line.strip() for line in message.splitlines() if line.strip()))
+
 
 class UnknownNameError(DmsbenchError):
     """A name that no registry holds; offers the nearest one."""

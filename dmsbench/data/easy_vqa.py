@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Literal, cast
+from typing import Literal
 
 from dmsbench.data.base import Dataset, Sample, fingerprint, order_by_group, question_prior, shuffled
 from dmsbench.errors import DataError
@@ -63,7 +63,6 @@ def load(split: str = "test") -> Dataset:
     """
     if split not in SPLITS:
         raise DataError(f"easy_vqa has no split '{split}': use one of {', '.join(SPLITS)}")
-    split = cast(Split, split)
     training = _samples("train")
     held_out = set(shuffled({sample.group for sample in training}, SPLIT_SEED)[:VALIDATION_IMAGES])
     fitting = [sample for sample in training if sample.group not in held_out]

@@ -310,7 +310,8 @@ def _load(
         kind = LlavaConfig.get_config_dict(checkpoint, revision=revision)[0].get("model_type")
         if kind != "llava":
             raise ModelError(f"{what}: its model type is '{kind}'")
-        processor = AutoProcessor.from_pretrained(checkpoint, revision=revision)
+        # Pillow's arithmetic everywhere: with torchvision installed the default would be another.
+        processor = AutoProcessor.from_pretrained(checkpoint, revision=revision, backend="pil")
         loaded: Any = LlavaForConditionalGeneration.from_pretrained(
             checkpoint,
             revision=revision,
@@ -350,7 +351,7 @@ def _only_scales(processor: Any, images: Sequence[Image]) -> bool:
     crop = getattr(processor, "crop_size", None) or {}
     side = images[0].shape[0]
     return (
-        type(processor).__name__.startswith("CLIPImageProcessor")
+        type(processor).__name__ == "CLIPImageProcessorPil"
         and all(image.shape == (side, side, 3) for image in images)
         and dict(size) == {"shortest_edge": side}
         and (not processor.do_center_crop or dict(crop) == {"height": side, "width": side})

@@ -162,9 +162,7 @@ def test_generate_under_weights_is_forward_under_weights_token_by_token(
         assert largest(torch.log_softmax(whole, -1), torch.log_softmax(score, -1)) < 1e-4
 
 
-def test_rows_before_the_first_biased_row_are_untouched(
-    model: LlavaModel, noise_pictures: list[Any]
-) -> None:
+def test_rows_before_the_first_biased_row_are_untouched(model: LlavaModel, noise_pictures: list[Any]) -> None:
     batch = make_batch(model, noise_pictures, MIXED, "right")
     stock, ours = batch.logits(model), batch.logits(model, torch.tensor([[0.0, 1.0]] * 3))
     for row, first in enumerate(batch.first_row.tolist()):
@@ -267,7 +265,15 @@ def test_half_precision_stays_finite(
 
 @pytest.mark.parametrize(
     "weights",
-    [[[-0.1, 1.1]], [[math.nan, 1.0]], [[math.inf, 1.0]], [[0.0, 0.0]], [[0.2, 0.3, 0.5]], [[1.0]], [0.5, 0.5]],
+    [
+        [[-0.1, 1.1]],
+        [[math.nan, 1.0]],
+        [[math.inf, 1.0]],
+        [[0.0, 0.0]],
+        [[0.2, 0.3, 0.5]],
+        [[1.0]],
+        [0.5, 0.5],
+    ],
 )
 def test_invalid_weights_are_refused(
     tiny_llava: LlavaModel, noise_pictures: list[Any], weights: list[Any]
@@ -276,8 +282,9 @@ def test_invalid_weights_are_refused(
     present = torch.ones(1, 2, dtype=torch.bool)
     with pytest.raises(ValueError, match="weights"):
         modality_bias(torch.tensor(weights), present)
-    with pytest.raises(ValueError, match="weights"), batch.bias(
-        tiny_llava, torch.tensor(weights), present=present
+    with (
+        pytest.raises(ValueError, match="weights"),
+        batch.bias(tiny_llava, torch.tensor(weights), present=present),
     ):
         raise AssertionError("must not be entered")
     assert not tiny_llava.language_model._forward_pre_hooks

@@ -18,7 +18,9 @@ from dmsbench.fusion.signals import Signals
 
 
 def signals(confidence: Any, uncertainty: Any, consistency: Any) -> Signals:
-    return Signals(*(torch.as_tensor(np.asarray(x, np.float32)) for x in (confidence, uncertainty, consistency)))
+    return Signals(
+        *(torch.as_tensor(np.asarray(x, np.float32)) for x in (confidence, uncertainty, consistency))
+    )
 
 
 unit = st.floats(0, 1, width=32)
@@ -79,7 +81,9 @@ def test_a_point_off_the_simplex_is_refused(point: tuple[float, ...]) -> None:
         FixedScheduler(point)
 
 
-@pytest.mark.parametrize("pair", [(-1.0, 0.0), (0.0, -1e-9), (math.nan, 1.0), (1.0, math.nan), (math.inf, 0.0)])
+@pytest.mark.parametrize(
+    "pair", [(-1.0, 0.0), (0.0, -1e-9), (math.nan, 1.0), (1.0, math.nan), (math.inf, 0.0)]
+)
 def test_invalid_strengths_are_refused(pair: tuple[float, float]) -> None:
     with pytest.raises(ValueError, match="alpha and beta"):
         RuleScheduler(*pair)
