@@ -128,7 +128,9 @@ def main() -> None:
         timings.append(timed("planned run", planned))
         frame = job.folder.records(arms[0].name)
         columns = ["sample_id", "image_corruption", "image_severity", "text_corruption", "text_severity"]
-        recorded = dict(zip(frame[columns].itertuples(index=False, name=None), frame["prediction"], strict=True))
+        recorded = dict(
+            zip(frame[columns].itertuples(index=False, name=None), frame["prediction"], strict=True)
+        )
         stock_answers = generate(stock, many, 64)
         same = sum(recorded[pair.name] == answer for pair, answer in zip(many, stock_answers, strict=True))
     print(f"{'way':26} {'pairs':>8} {'CPU s':>8} {'wall s':>8} {'pairs / CPU s':>14} {'planned is':>11}")

@@ -145,13 +145,16 @@ class LlavaModel:
         """What the checkpoint's image processor makes of the images, N×3×H×W."""
         processor = self.processor.image_processor
         if _only_scales(processor, images):
-            # The same arithmetic in one go; a processor call costs 0.7 ms a picture.
-            scaled = np.stack(images).transpose(0, 3, 1, 2).astype(np.float32) * np.float32(
-                processor.rescale_factor
-            )
-            mean = np.array(processor.image_mean, dtype=np.float32)[:, None, None]
-            std = np.array(processor.image_std, dtype=np.float32)[:, None, None]
-            return torch.from_numpy((scaled - mean) / std)
+            # The same arithmetic for each of the 256 levels; a processor call costs 0.7 ms a picture.
+            scaled = (np.arange(256) * float(processor.rescale_factor)).astype(np.float32)
+            pixels = np.stack(images)
+            channels = [
+                ((scaled - np.float32(mean)) / np.float32(std))[pixels[..., channel]]
+                for channel, (mean, std) in enumerate(
+                    zip(processor.image_mean, processor.image_std, strict=True)
+                )
+            ]
+            return torch.from_numpy(np.stack(channels, axis=1))
         # Said outright: a picture one or three pixels high would be taken for channels first.
         values: torch.Tensor = processor(
             images=list(images), return_tensors="pt", input_data_format="channels_last"

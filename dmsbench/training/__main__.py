@@ -1,4 +1,4 @@
-"""``python -m dmsbench.training``: trains an embedded checkpoint from scratch."""
+"""``python -m dmsbench.training``: the recipes of the embedded checkpoints."""
 
 from __future__ import annotations
 
@@ -7,31 +7,46 @@ from pathlib import Path
 
 
 def main() -> None:
-    """Reads the command line and trains."""
+    """Reads the command line and trains a checkpoint, or chooses a rule for one."""
     parser = argparse.ArgumentParser(prog="python -m dmsbench.training", description=__doc__)
-    parser.add_argument("out", type=Path, help="folder for the checkpoint")
-    parser.add_argument(
-        "--seed", type=int, default=0, help="seed of the initial weights and of the data order"
-    )
-    parser.add_argument("--tower-epochs", type=int, help="epochs of stage 1, the vision tower")
-    parser.add_argument("--epochs", type=int, help="epochs of stage 2, the whole model")
-    parser.add_argument("--threads", type=int, help="CPU threads (the default is torch's)")
+    commands = parser.add_subparsers(dest="command", required=True)
+    train = commands.add_parser("checkpoint", help="train tiny-llava-easy-vqa from scratch")
+    train.add_argument("out", type=Path, help="folder for the checkpoint")
+    train.add_argument("--seed", type=int, default=0, help="of the initial weights and of the data order")
+    train.add_argument("--tower-epochs", type=int, help="epochs of stage 1, the vision tower")
+    train.add_argument("--epochs", type=int, help="epochs of stage 2, the whole model")
+    rule = commands.add_parser("rule", help="choose alpha and beta of the rule-based scheduler on validation")
+    rule.add_argument("checkpoint", type=Path, help="the checkpoint's folder; scheduler.json goes there")
+    rule.add_argument("--samples", type=int, default=500, help="validation samples")
+    for command in (train, rule):
+        command.add_argument("--threads", type=int, help="CPU threads (torch's default if not given)")
     given = parser.parse_args()
 
     import torch
 
+    if given.threads:
+        torch.set_num_threads(given.threads)
+    if given.command == "checkpoint":
+        _train(given)
+    else:
+        from dmsbench.training.rule import choose
+
+        found = choose(given.checkpoint, given.samples, _say)
+        _say(f"alpha {found['alpha']:g}, beta {found['beta']:g}: {found['validation_mean']}")
+
+
+def _train(given: argparse.Namespace) -> None:
     from dmsbench.training.recipe import train
     from dmsbench.training.tiny_llava import Recipe
 
-    if given.threads:
-        torch.set_num_threads(given.threads)
-    changes = {
-        name: value
-        for name, value in (("tower_epochs", given.tower_epochs), ("epochs", given.epochs))
-        if value is not None
-    }
-    accuracy = train(Recipe(seed=given.seed, **changes), given.out, lambda line: print(line, flush=True))
-    print(f"saved to {given.out}; validation accuracy {accuracy:.4f}")
+    wanted = {"tower_epochs": given.tower_epochs, "epochs": given.epochs}
+    changes = {name: value for name, value in wanted.items() if value is not None}
+    accuracy = train(Recipe(seed=given.seed, **changes), given.out, _say)
+    _say(f"saved to {given.out}; validation accuracy {accuracy:.4f}")
+
+
+def _say(line: str) -> None:
+    print(line, flush=True)
 
 
 if __name__ == "__main__":

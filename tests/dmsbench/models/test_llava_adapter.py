@@ -142,8 +142,11 @@ def test_weights_behind_the_prefix_are_the_bias_in_the_stock_forward(
         first = int(image[0].nonzero().max()) + 1
         text = torch.zeros_like(image)
         text[0, first + 1 : first + 1 + len(tokenizer(question)["input_ids"])] = True
-        with torch.inference_mode(), attention_bias(
-            tiny_llava.language_model, weights, [image, text], first_row=torch.tensor([first])
+        with (
+            torch.inference_mode(),
+            attention_bias(
+                tiny_llava.language_model, weights, [image, text], first_row=torch.tensor([first])
+            ),
         ):
             stock = tiny_llava.model(**inputs).logits[0, -1].log_softmax(-1)
         assert largest(ours[row], stock) < 1e-4
@@ -198,7 +201,9 @@ def test_a_state_is_not_spent_by_answering(tiny_llava: LlavaModel, noise_picture
 @pytest.mark.parametrize(
     "shape", [(64, 64), (100, 37), (224, 224), (64, 65), (65, 64), (32, 32), (3, 50), (1, 64), (64, 3)]
 )
-def test_pixel_values_are_exactly_the_image_processors(tiny_llava: LlavaModel, shape: tuple[int, int]) -> None:
+def test_pixel_values_are_exactly_the_image_processors(
+    tiny_llava: LlavaModel, shape: tuple[int, int]
+) -> None:
     pixels = np.random.default_rng(1).integers(0, 256, (3, *shape, 3), dtype=np.uint8)
     ours = tiny_llava.pixel_values(list(pixels))
     stock = tiny_llava.processor.image_processor(
@@ -310,7 +315,7 @@ def changed_copy(folder: Path, target: Path, change: Callable[[dict[str, torch.T
 def test_settings_are_json_and_tell_checkpoints_apart(tiny_folder: Path, tmp_path: Path) -> None:
     def nudge(tensors: dict[str, torch.Tensor]) -> None:
         name = sorted(tensors)[-1]
-        tensors[name].flatten()[0].nextafter_(torch.tensor(9.0)) if False else tensors[name].view(-1)[0].add_(1e-3)
+        tensors[name].view(-1)[0].add_(1e-3)
 
     base = LlavaModel(tiny_folder)
     assert json.loads(json.dumps(base.settings())) == base.settings()

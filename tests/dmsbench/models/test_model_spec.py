@@ -1,0 +1,140 @@
+"""``NAME[=SPEC]``: every form, and errors that help."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dmsbench.errors import DmsbenchError, UnknownNameError
+from dmsbench.models.spec import BUILTIN, CHECKPOINTS, OPTIONS, ModelSpec, parse
+
+EMBEDDED = "tiny-llava-easy-vqa"
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "checkpoint", "options"),
+    [
+        ("baseline", "baseline", EMBEDDED, {"fusion": "static"}),
+        ("dms", "dms", EMBEDDED, {"fusion": "dms"}),
+        (EMBEDDED, EMBEDDED, EMBEDDED, {}),
+        ("mine=dms", "mine", EMBEDDED, {"fusion": "dms"}),
+        ("sharp=dms,alpha=30", "sharp", EMBEDDED, {"fusion": "dms", "alpha": "30"}),
+        ("off=dms,fusion=static", "off", EMBEDDED, {"fusion": "static"}),
+        ("llava-hf/llava-1.5-7b-hf", "llava-1.5-7b-hf", "llava-hf/llava-1.5-7b-hf", {}),
+        ("m=llava-hf/llava-1.5-7b-hf", "m", "llava-hf/llava-1.5-7b-hf", {}),
+        (
+            "m=llava-hf/llava-1.5-7b-hf,fusion=dms,dtype=float16,attention=eager,revision=abc,max_new_tokens=4",
+            "m",
+            "llava-hf/llava-1.5-7b-hf",
+            {
+                "fusion": "dms",
+                "dtype": "float16",
+                "attention": "eager",
+                "revision": "abc",
+                "max_new_tokens": "4",
+            },
+        ),
+        ("a/b,fusion=dms,alpha=1,beta=0.5,passes=2", "b", "a/b", {"fusion": "dms", "alpha": "1", "beta": "0.5", "passes": "2"}),
+    ],
+)
+def test_forms(text: str, name: str, checkpoint: str, options: dict[str, str]) -> None:
+    spec = parse(text)
+    assert (spec.name, spec.checkpoint, dict(spec.options)) == (name, checkpoint, options)
+
+
+def test_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "my model").mkdir()
+    (tmp_path / "a=b").mkdir()
+    monkeypatch.chdir(tmp_path)
+    assert parse(f"{tmp_path}/my model").checkpoint == f"{tmp_path}/my model"
+    assert parse(f"{tmp_path}/my model/").name == "my model"
+    assert parse("./my model,dtype=float16").name == "my model"
+    assert parse("m=./a=b") == ModelSpec("m", "./a=b", parse("m=./a=b").options)
+    assert parse(f"m={tmp_path},fusion=static").checkpoint == str(tmp_path)
+    with pytest.raises(DmsbenchError, match="cannot name a model"):
+        parse(".")
+    with pytest.raises(DmsbenchError, match="unknown model"):
+        parse("./not-there")
+    with pytest.raises(DmsbenchError, match="unknown model"):
+        parse(f"{tmp_path}/not-there")
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("basline", "unknown model 'basline': did you mean 'baseline'?"),
+        ("mine=baselin", "did you mean 'baseline'?"),
+        ("tiny-lava-easy-vqa", f"did you mean '{EMBEDDED}'?"),
+        ("dms,fusoin=static", "did you mean 'fusion'?"),
+        ("dms,alhpa=3", "did you mean 'alpha'?"),
+        ("dms,fusion=statc", "unknown fusion 'statc': did you mean 'static'?"),
+        ("dms,dtype=float8", "unknown dtype 'float8': did you mean"),
+        ("dms,attention=sdp", "unknown attention 'sdp': did you mean 'sdpa'?"),
+        ("dms,dtype=int8", "unknown dtype"),
+        ("dms,attention=flash_attention_2", "known: eager, sdpa"),
+    ],
+)
+def test_did_you_mean(text: str, words: str) -> None:
+    with pytest.raises(UnknownNameError) as caught:
+        parse(text)
+    assert words in str(caught.value) and "\n" not in str(caught.value)
+    assert caught.value.exit_code == 2
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("dms,alpha", "option 'alpha' needs a value"),
+        ("dms,alpha=", "option 'alpha' needs a value"),
+        ("dms,alpha=much", "option 'alpha' needs a number, not 'much'"),
+        ("dms,passes=2.5", "option 'passes' needs a number, not '2.5'"),
+        ("dms,alpha=-1", "option 'alpha' must be at least 0"),
+        ("dms,beta=nan", "option 'beta' must be at least 0"),
+        ("dms,alpha=inf", "option 'alpha' must be at least 0 and finite"),
+        ("dms,passes=1", "option 'passes' must be at least 2"),
+        ("dms,max_new_tokens=0", "option 'max_new_tokens' must be at least 1"),
+        ("dms,", "unknown option"),
+        ("", "unknown model ''"),
+        ("mine=", "unknown model"),
+        (".x=dms", "cannot name a model"),
+        ("a:b=dms", "cannot name a model"),
+    ],
+)
+def test_option_errors(text: str, words: str) -> None:
+    with pytest.raises(DmsbenchError) as caught:
+        parse(text)
+    assert words in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_numbers_and_text_form() -> None:
+    spec = parse("m=dms,beta=2,alpha=0.5,passes=3")
+    assert (spec.number("alpha"), spec.number("beta"), spec.number("passes")) == (0.5, 2.0, 3)
+    assert spec.number("max_new_tokens") is None
+    assert spec.fusion == "dms" and parse("a/b").fusion == "static"
+    assert parse(f"{spec.name}={spec}") == spec
+    assert all(parse(name).checkpoint in CHECKPOINTS for name in BUILTIN)
+
+
+pieces = st.sampled_from(
+    ["=", ",", "/", ".", "~", "dms", "baseline", "alpha", "passes", "dtype", "1", "-1", "nan", "\0", "é", *OPTIONS]
+)
+
+
+@given(st.one_of(st.text(), st.lists(pieces, max_size=12).map("".join), st.just("x" * 5000)))
+def test_parse_raises_nothing_but_dmsbench_errors(text: str) -> None:
+    try:
+        spec = parse(text)
+    except DmsbenchError as error:
+        assert str(error)
+    else:
+        assert spec.name and not set(spec.name) & set("/\\:=,")
+
+
+def test_no_torch_is_imported() -> None:
+    code = "import sys, dmsbench.models.spec; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -1,0 +1,66 @@
+"""The zoo: one adapter a checkpoint, options handed on, errors in one line."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from dmsbench.errors import ModelError
+from dmsbench.models.llava import LlavaModel
+from dmsbench.models.scheduled import ScheduledModel
+from dmsbench.models.spec import parse
+from dmsbench.models.zoo import SCHEDULER_FILE, Zoo, pick_device
+
+
+def test_models_of_one_checkpoint_share_its_adapter(tiny_folder: Path) -> None:
+    zoo = Zoo(answer_space=("red", "blue"))
+    static = zoo.load(parse(f"a={tiny_folder}"))
+    named = zoo.load(parse(f"b={tiny_folder},dtype=float32,attention=sdpa,max_new_tokens=16"))
+    weighted = zoo.load(parse(f"c={tiny_folder},fusion=dms,alpha=3,beta=0.5,passes=4"))
+    assert isinstance(static, LlavaModel) and static is named
+    assert isinstance(weighted, ScheduledModel) and weighted.adapter is static
+    assert weighted.state_key == static.state_key
+    assert weighted.scheduler.settings() == {"scheduler": "rule", "alpha": 3.0, "beta": 0.5}
+    assert weighted.monte_carlo.passes == 4
+    assert weighted.outcomes is not None and len(weighted.outcomes) == 2
+    other = zoo.load(parse(f"d={tiny_folder},max_new_tokens=3,attention=eager,dtype=bfloat16"))
+    assert isinstance(other, LlavaModel) and other is not static
+    assert (other.max_new_tokens, other.attention, other.dtype) == (3, "eager", "bfloat16")
+
+
+def test_an_open_task_has_the_whole_vocabulary_as_outcomes(tiny_folder: Path) -> None:
+    model = Zoo().load(parse(f"c={tiny_folder},fusion=dms,alpha=1,beta=1"))
+    assert isinstance(model, ScheduledModel) and model.outcomes is None
+
+
+def test_the_rule_beside_a_checkpoint(tiny_folder: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "with rule"
+    shutil.copytree(tiny_folder, folder)
+    (folder / SCHEDULER_FILE).write_text(json.dumps({"alpha": 7, "beta": 2}))
+    zoo = Zoo()
+    for options, expected in (("", (7.0, 2.0)), (",alpha=1", (1.0, 2.0)), (",beta=0", (7.0, 0.0))):
+        model = zoo.load(parse(f"m={folder},fusion=dms{options}"))
+        assert isinstance(model, ScheduledModel)
+        assert (model.scheduler.settings()["alpha"], model.scheduler.settings()["beta"]) == expected
+
+
+@pytest.mark.parametrize("content", ["{", "[]", '{"alpha": 1}', '{"alpha": -1, "beta": 0}', '{"alpha": null, "beta": 0}'])
+def test_a_broken_rule_file_is_one_line(tiny_folder: Path, tmp_path: Path, content: str) -> None:
+    folder = tmp_path / "broken"
+    shutil.copytree(tiny_folder, folder)
+    (folder / SCHEDULER_FILE).write_text(content)
+    with pytest.raises(ModelError, match=SCHEDULER_FILE) as caught:
+        Zoo().load(parse(f"m={folder},fusion=dms"))
+    assert "\n" not in str(caught.value)
+
+
+def test_devices() -> None:
+    assert pick_device("cpu") == "cpu"
+    assert pick_device("auto") in ("cpu", "cuda", "mps")
+    for name in ("gpu", "cuda:99", ""):
+        with pytest.raises(ModelError, match="cannot be used") as caught:
+            pick_device(name)
+        assert "\n" not in str(caught.value)
