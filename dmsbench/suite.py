@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 import corruptions
 from dmsbench.errors import SuiteError, UnknownNameError
-from dmsbench.grid import Condition, View
+from dmsbench.grid import CLEAN_NAME, Condition, View
 
 Severity = Annotated[int, Field(ge=1, le=5)]
 
@@ -118,6 +118,8 @@ class Suite(_Strict):
     ) -> Suite:
         """The suite with the command line's changes; ``only`` keeps those corruptions (by name).
 
+        ``only=["clean"]`` keeps none of them: the clean condition alone.
+
         Raises SuiteError for a value out of range and UnknownNameError for a corruption that the suite
         does not hold.
         """
@@ -132,7 +134,7 @@ class Suite(_Strict):
         if only:
             held = self.corruption_names
             for name in only:
-                if name not in held:
+                if name not in (*held, CLEAN_NAME):
                     if name in corruptions.names():
                         raise SuiteError(
                             f"suite '{self.name}' does not hold corruption '{name}': it has {', '.join(held)}"

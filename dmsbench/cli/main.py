@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import sys
-from typing import Annotated
+from typing import Annotated, Any, NoReturn
 
-import click
 import typer
+from typer.core import TyperGroup
 
 from dmsbench import __version__
 from dmsbench.cli import (
@@ -19,8 +19,28 @@ from dmsbench.cli import (
 )
 from dmsbench.errors import DmsbenchError
 
+STOPPED = "stopped; nothing finished is lost: the same command continues"
+
+
+class InterruptedRunError(DmsbenchError):
+    """Stopped from outside."""
+
+    exit_code = 130
+
+
+class _Group(TyperGroup):
+    """Commands of which an interruption exits with 130: the framework's own 1 means a regression here."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            raise InterruptedRunError(STOPPED) from None
+
+
 app = typer.Typer(
     name="dmsbench",
+    cls=_Group,
     help="Robustness benchmark for vision-language models.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
@@ -58,31 +78,20 @@ def main() -> None:
     0 fine; 1 a regression (gate); 2 usage or configuration; 3 not comparable or incomplete; 4 a run with
     more failed samples than the suite allows; 130 interrupted.
     """
-    sys.exit(_main())
-
-
-def _main() -> int:
     from corruptions import CorruptionError
 
     try:
-        code = app(standalone_mode=False)
-    except click.exceptions.ClickException as error:
-        error.show()
-        return error.exit_code
-    except (click.exceptions.Abort, KeyboardInterrupt):
-        return _fail("stopped; nothing finished is lost: the same command continues", 130)
+        app()
     except DmsbenchError as error:
-        return _fail(str(error), error.exit_code)
+        _fail(str(error), error.exit_code)
     except CorruptionError as error:
-        return _fail(str(error), 2)
+        _fail(str(error), 2)
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
-        return _fail(
-            f"{where}{error.strerror or error}; nothing finished is lost: the same command continues", 2
-        )
-    return code if isinstance(code, int) else 0
+        reason = error.strerror or str(error)
+        _fail(f"{where}{reason}; nothing finished is lost: the same command continues", 2)
 
 
-def _fail(message: str, code: int) -> int:
+def _fail(message: str, code: int) -> NoReturn:
     print(f"dmsbench: {message}", file=sys.stderr)
-    return code
+    sys.exit(code)

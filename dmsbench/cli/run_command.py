@@ -37,7 +37,8 @@ def run(
     ] = None,
     limit: Annotated[int | None, typer.Option("--limit", min=0, help="Samples; 0 takes all of them.")] = None,
     corruption: Annotated[
-        list[str] | None, typer.Option("--corruption", help="Keep this corruption of the suite. Repeatable.")
+        list[str] | None,
+        typer.Option("--corruption", help="Keep this corruption; clean keeps none. Repeatable."),
     ] = None,
     severity: Annotated[
         str | None, typer.Option("--severity", help="Severities, such as 1,3,5 or 1-5.")
@@ -121,12 +122,14 @@ def _run(
         parse(text)  # a misspelt model must not cost the seconds that importing torch takes
 
     import torch
+    from transformers.utils import logging as transformers_logging
 
     from dmsbench.cli.progress import watching
     from dmsbench.models.zoo import pick_device
     from dmsbench.runner.run import automatic_batch_size, execute, load_arms, prepare
 
     messages = Console(stderr=True, quiet=quiet)
+    transformers_logging.disable_progress_bar()
     if threads is not None:
         torch.set_num_threads(threads)
     with messages.status("loading data and models"):

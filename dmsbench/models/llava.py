@@ -124,6 +124,11 @@ class LlavaModel:
         """Tokens after the image."""
         return len(self.format.suffix(prompt).ids)
 
+    def present(self, prompt: Prompt) -> tuple[bool, bool]:
+        """Whether the row has an image and text evidence; an empty context is as absent as a dropped one."""
+        suffix = self.format.suffix(prompt)
+        return prompt.has_image, prompt.has_text and suffix.first < suffix.last
+
     @torch.inference_mode()
     def encode(self, images: Sequence[Image]) -> LlavaState:
         """Runs vision tower, projector and prefix once for N images (uint8, H×W×3)."""
@@ -184,13 +189,7 @@ class LlavaModel:
         suffixes = [self.format.suffix(prompt) for prompt in prompts]
         width, prefix = max(len(suffix.ids) for suffix in suffixes), state.length
         ids, real, evidence = _padded(suffixes, width, self.processor.tokenizer.pad_token_id or 0)
-        # A text evidence without tokens (an empty context) is as absent as one that was dropped.
-        present = torch.tensor(
-            [
-                (prompt.has_image, prompt.has_text and suffix.first < suffix.last)
-                for prompt, suffix in zip(prompts, suffixes, strict=True)
-            ]
-        )
+        present = torch.tensor([self.present(prompt) for prompt in prompts])
         bias = modality_bias(weights, present)
         key_bias = torch.zeros(len(prompts), prefix + width)
         key_bias[:, state.image] = bias[:, :1]

@@ -36,6 +36,9 @@ class Schedulable(Protocol):
 
     def settings(self) -> dict[str, Any]: ...
 
+    def present(self, prompt: Prompt) -> tuple[bool, bool]:
+        """Whether the row has an image and text evidence."""
+
     def last_hidden(
         self, state: Any, rows: Sequence[int], prompts: Sequence[Prompt], weights: torch.Tensor
     ) -> torch.Tensor:
@@ -124,10 +127,9 @@ class ScheduledModel:
         """Answers under scheduled weights, or under ``weights`` where they are given."""
         if weights is not None:
             return self.adapter.answer(state, rows, prompts, weights)
-        both = [i for i, prompt in enumerate(prompts) if prompt.has_image and prompt.has_text]
-        chosen = torch.tensor(
-            [(float(prompt.has_image), float(prompt.has_text)) for prompt in prompts]
-        ).clamp_min(0.0)
+        present = [self.adapter.present(prompt) for prompt in prompts]
+        both = [i for i, found in enumerate(present) if all(found)]
+        chosen = torch.tensor(present, dtype=torch.float32)
         chosen = torch.where(chosen.sum(dim=1, keepdim=True) > 0, chosen, torch.ones(()))
         chosen = chosen / chosen.sum(dim=1, keepdim=True)
         signals = Signals(
@@ -136,12 +138,12 @@ class ScheduledModel:
             consistency=torch.full((len(prompts),), torch.nan),
         )
         if both:
-            found = self.signals(state, [rows[i] for i in both], [prompts[i] for i in both])
+            measured = self.signals(state, [rows[i] for i in both], [prompts[i] for i in both])
             at = torch.tensor(both)
-            signals.confidence[at] = found.confidence
-            signals.uncertainty[at] = found.uncertainty
-            signals.consistency[at] = found.consistency
-            chosen[at] = self.scheduler.weights(found).float()
+            signals.confidence[at] = measured.confidence
+            signals.uncertainty[at] = measured.uncertainty
+            signals.consistency[at] = measured.consistency
+            chosen[at] = self.scheduler.weights(measured).float()
         answers = self.adapter.answer(state, rows, prompts, chosen)
         return replace(answers, weights=chosen.numpy(), signals=signals)
 

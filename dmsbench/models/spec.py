@@ -110,7 +110,7 @@ def _check_number(text: str, option: str, value: str) -> None:
 
 def _is_folder(text: str) -> bool:
     try:
-        return Path(text).is_dir()
+        return bool(text) and Path(text).is_dir()
     except (OSError, ValueError):  # a name too long for a path, a folder that may not be read
         return False
 

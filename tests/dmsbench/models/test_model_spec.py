@@ -39,7 +39,12 @@ EMBEDDED = "tiny-llava-easy-vqa"
                 "max_new_tokens": "4",
             },
         ),
-        ("a/b,fusion=dms,alpha=1,beta=0.5,passes=2", "b", "a/b", {"fusion": "dms", "alpha": "1", "beta": "0.5", "passes": "2"}),
+        (
+            "a/b,fusion=dms,alpha=1,beta=0.5,passes=2",
+            "b",
+            "a/b",
+            {"fusion": "dms", "alpha": "1", "beta": "0.5", "passes": "2"},
+        ),
     ],
 )
 def test_forms(text: str, name: str, checkpoint: str, options: dict[str, str]) -> None:
@@ -101,6 +106,7 @@ def test_did_you_mean(text: str, words: str) -> None:
         ("dms,", "unknown option"),
         ("", "unknown model ''"),
         ("mine=", "unknown model"),
+        ("mine=,fusion=dms", "unknown model ''"),
         (".x=dms", "cannot name a model"),
         ("a:b=dms", "cannot name a model"),
     ],
@@ -121,7 +127,24 @@ def test_numbers_and_text_form() -> None:
 
 
 pieces = st.sampled_from(
-    ["=", ",", "/", ".", "~", "dms", "baseline", "alpha", "passes", "dtype", "1", "-1", "nan", "\0", "é", *OPTIONS]
+    [
+        "=",
+        ",",
+        "/",
+        ".",
+        "~",
+        "dms",
+        "baseline",
+        "alpha",
+        "passes",
+        "dtype",
+        "1",
+        "-1",
+        "nan",
+        "\0",
+        "é",
+        *OPTIONS,
+    ]
 )
 
 

@@ -47,7 +47,9 @@ def test_the_rule_beside_a_checkpoint(tiny_folder: Path, tmp_path: Path) -> None
         assert (model.scheduler.settings()["alpha"], model.scheduler.settings()["beta"]) == expected
 
 
-@pytest.mark.parametrize("content", ["{", "[]", '{"alpha": 1}', '{"alpha": -1, "beta": 0}', '{"alpha": null, "beta": 0}'])
+@pytest.mark.parametrize(
+    "content", ["{", "[]", '{"alpha": 1}', '{"alpha": -1, "beta": 0}', '{"alpha": null, "beta": 0}']
+)
 def test_a_broken_rule_file_is_one_line(tiny_folder: Path, tmp_path: Path, content: str) -> None:
     folder = tmp_path / "broken"
     shutil.copytree(tiny_folder, folder)

@@ -21,7 +21,11 @@ from dmsbench.models.llava import LlavaModel
 from dmsbench.models.prompts import PromptFormat
 from dmsbench.training.architecture import CHAT_TEMPLATE, build_tokenizer
 
-CORPUS = ["What color is the circle? ASSISTANT: red", "USER: \nIs there a red shape?", "big  spaces \n\n here"] * 3
+CORPUS = [
+    "What color is the circle? ASSISTANT: red",
+    "USER: \nIs there a red shape?",
+    "big  spaces \n\n here",
+] * 3
 #: A chat template in the manner of Llama 3: it writes the BOS itself and ends in white space.
 LLAMA3_LIKE = (
     "{{ bos_token }}{% for message in messages %}[{{ message['role'] }}]\n"

@@ -104,13 +104,15 @@ def test_rows_without_a_modality_are_the_static_ones(
     assert ours.weights is not None and ours.signals is not None
     points = {(True, False): [1, 0], (False, True): [0, 1], (False, False): [0.5, 0.5]}
     for index, prompt in enumerate(prompts):
-        if prompt.has_image and prompt.has_text:
+        has_text = prompt.has_text and prompt.context != ""
+        if prompt.has_image and has_text:
             continue
         assert ours.texts[index] == static.texts[index]
-        assert ours.confidence[index] == static.confidence[index]
-        assert ours.weights[index].tolist() == points[prompt.has_image, prompt.has_text]
-        assert np.isnan(ours.signals.confidence[index]).all(), "nothing was measured"
-        assert np.isnan(ours.signals.consistency[index])
+        # Not to the last bit: the batch shrinks at other steps, since the other rows' answers differ.
+        assert ours.confidence[index] == pytest.approx(static.confidence[index], rel=1e-4)
+        assert ours.weights[index].tolist() == points[prompt.has_image, has_text]
+        assert ours.signals.confidence[index].isnan().all(), "nothing was measured"
+        assert ours.signals.consistency[index].isnan()
 
 
 def test_rows_together_one_at_a_time_and_in_any_order(
