@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from dmsbench.cli.options import Out, Seed
+
+if TYPE_CHECKING:
+    from dmsbench.gate import GateCheck
 
 
 def gate(
@@ -44,16 +47,7 @@ def gate(
         "check", "reference", "candidate", "change", "95 % interval", "result", title="dmsbench gate"
     )
     for check in result.checks:
-        table.add_row(
-            check.name,
-            _number(check.reference),
-            _number(check.candidate),
-            _number(check.change, signed=True),
-            f"[{_number(check.ci_low, signed=True)}, {_number(check.ci_high, signed=True)}]".replace(
-                "[", r"\["
-            ),
-            "pass" if check.passed else "FAIL",
-        )
+        table.add_row(check.name, *_figures(check), "pass" if check.passed else "FAIL")
     console = Console()
     console.print(table)
     for note in result.notes:
@@ -65,7 +59,14 @@ def gate(
     raise typer.Exit(0 if result.passed else 1)
 
 
-def _number(value: float | None, *, signed: bool = False) -> str:
-    if value is None or value != value:
-        return "–"
-    return f"{100 * value:+.1f}" if signed else f"{100 * value:.1f}"
+def _figures(check: GateCheck) -> tuple[str, str, str, str]:
+    """Reference, candidate, change and interval: scores in points, counts as they are."""
+    from rich.markup import escape
+
+    from dmsbench.gate import CheckKind
+    from dmsbench.report.formats import interval, points, signed_points
+
+    if check.kind is CheckKind.CONDITIONS:
+        return f"{check.reference:.0f}", f"{check.candidate:.0f}", f"{check.change:+.0f}", ""
+    between = interval(check.ci_low, check.ci_high, signed=True) if check.kind is CheckKind.SCORE else ""
+    return points(check.reference), points(check.candidate), signed_points(check.change), escape(between)

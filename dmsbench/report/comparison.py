@@ -8,6 +8,7 @@ import json
 import math
 from typing import Any
 
+from dmsbench.report.formats import interval, p_value, points, signed_points
 from dmsbench.scores import Comparison, Contrast, Verdict
 
 _COLUMNS = ("name", "a", "b", "difference", "ci_low", "ci_high", "p_value", "p_adjusted", "verdict")
@@ -52,10 +53,10 @@ def as_rows(result: Comparison, a: str, b: str, *, markdown: bool) -> str:
     ]
     for contrast in contrasts:
         lines.append(
-            f"| {contrast.name} | {_points(contrast.a)} | {_points(contrast.b)} | "
-            f"{_points(contrast.difference, '+')} "
-            f"[{_points(contrast.ci_low, '+')}, {_points(contrast.ci_high, '+')}] | "
-            f"{_p(contrast.p_adjusted)} | {_named(contrast.verdict, first, second)} |"
+            f"| {contrast.name} | {points(contrast.a)} | {points(contrast.b)} | "
+            f"{signed_points(contrast.difference)} "
+            f"{interval(contrast.ci_low, contrast.ci_high, signed=True)} | "
+            f"{p_value(contrast.p_adjusted)} | {_named(contrast.verdict, first, second)} |"
         )
     return "\n".join(lines) + "\n"
 
@@ -68,9 +69,9 @@ def verdict_line(result: Comparison, a: str, b: str) -> str:
     better = [c.name for c in result.corruptions if c.verdict is Verdict.B_BETTER]
     worse = [c.name for c in result.corruptions if c.verdict is Verdict.A_BETTER]
     text = (
-        f"mean over conditions: {_named(overall.verdict, a, b)}; {b} − {a} = "
-        f"{_points(overall.difference, '+')} points [{_points(overall.ci_low, '+')}, "
-        f"{_points(overall.ci_high, '+')}], p = {_p(overall.p_value)}"
+        f"mean over conditions: {_named(overall.verdict, a, b)}; {b} - {a} = "
+        f"{signed_points(overall.difference)} points "
+        f"{interval(overall.ci_low, overall.ci_high, signed=True)}, p = {p_value(overall.p_value)}"
     )
     if better:
         text += f"; {b} better on {', '.join(better)}"
@@ -93,13 +94,3 @@ def _contrast(contrast: Contrast) -> dict[str, Any]:
 
 def _or_none(value: float) -> float | None:
     return value if math.isfinite(value) else None
-
-
-def _points(value: float, sign: str = "") -> str:
-    return f"{100 * value:{sign}.1f}" if math.isfinite(value) else "n/a"
-
-
-def _p(value: float) -> str:
-    if not math.isfinite(value):
-        return "n/a"
-    return f"{value:.3f}" if value >= 0.001 else f"{value:.1e}"

@@ -18,15 +18,18 @@ def points(share: float) -> str:
 
 
 def signed_points(share: float) -> str:
-    """A difference in points with its sign: ``+0.7``, ``-1.2``, ``0.0``; ``n/a`` for NaN."""
+    """A difference in points with its sign: ``+0.70``, ``-1.25``, ``0.00``; ``n/a`` for NaN.
+
+    Two decimals: an interval that ends just short of 0 must not read as if it held it.
+    """
     if math.isnan(share):
         return UNDEFINED
-    value = _rounded(share)
-    return f"{value:+.1f}" if value else "0.0"
+    value = _rounded(share, 2)
+    return f"{value:+.2f}" if value else "0.00"
 
 
-def _rounded(share: float) -> float:
-    return round(100.0 * share, 1) + 0.0  # no "-0.0"
+def _rounded(share: float, decimals: int = 1) -> float:
+    return round(100.0 * share, decimals) + 0.0  # no "-0.0"
 
 
 def interval(low: float, high: float, *, signed: bool = False) -> str:

@@ -242,9 +242,12 @@ def test_a_call_with_other_rows_is_refused(
 ) -> None:
     batch = make_batch(tiny_llava, noise_pictures, MIXED)
     other = make_batch(tiny_llava, [noise_pictures[row] for row in rows], [MIXED[row] for row in rows])
-    with pytest.raises(ModelError, match="rows in a call under the weights of 3"), torch.inference_mode():
-        with batch.bias(tiny_llava, ODD):
-            tiny_llava.model(**other.inputs)
+    with (
+        pytest.raises(ModelError, match="rows in a call under the weights of 3"),
+        torch.inference_mode(),
+        batch.bias(tiny_llava, ODD),
+    ):
+        tiny_llava.model(**other.inputs)
 
 
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16"])

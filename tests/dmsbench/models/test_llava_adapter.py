@@ -153,6 +153,37 @@ def test_weights_behind_the_prefix_are_the_bias_in_the_stock_forward(
         assert largest(ours[row], stock_logprobs(tiny_llava, noise_pictures[2], question)) > 0.05
 
 
+@pytest.mark.parametrize("point", [(0.85, 0.15), (0.1, 0.9), (0.0, 1.0)])
+def test_answers_under_weights_are_stock_generate_under_the_bias(
+    tiny_llava: LlavaModel, noise_pictures: list[Any], point: tuple[float, float]
+) -> None:
+    state, weights = tiny_llava.encode(noise_pictures), torch.tensor([point])
+    tokenizer = tiny_llava.processor.tokenizer
+    ends = tiny_llava.model.generation_config.eos_token_id
+    lengths = []
+    for row, question in [(row, question) for row in range(3) for question in QUESTIONS[:4]]:
+        inputs = stock_inputs(tiny_llava, noise_pictures[row], question)
+        image = inputs["input_ids"] == tokenizer.convert_tokens_to_ids("<image>")
+        first = int(image[0].nonzero().max()) + 1
+        text = torch.zeros_like(image)
+        text[0, first + 1 : first + 1 + len(tokenizer(question)["input_ids"])] = True
+        with attention_bias(
+            tiny_llava.language_model, weights, [image, text], first_row=torch.tensor([first])
+        ):
+            out = tiny_llava.model.generate(
+                **inputs, max_new_tokens=16, do_sample=False, return_dict_in_generate=True, output_scores=True
+            )
+        tokens = out.sequences[0, inputs["input_ids"].shape[1] :].tolist()
+        kept = [token for token in tokens if token not in ends]
+        stock = tokenizer.decode(kept, skip_special_tokens=True).strip()
+        sure = sum(score[0].log_softmax(-1).max() for score in out.scores).exp().item()
+        ours = tiny_llava.answer(state, [row], [Prompt(question)], weights)
+        assert ours.texts[0] == stock
+        assert ours.confidence[0] == pytest.approx(sure, rel=1e-3)
+        lengths.append(len(tokens))
+    assert max(lengths) > 3, "the weights must hold beyond the first token"
+
+
 def test_answers_under_weights_do_not_depend_on_the_batch(
     tiny_llava: LlavaModel, noise_pictures: list[Any]
 ) -> None:

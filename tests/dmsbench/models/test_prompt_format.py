@@ -133,7 +133,7 @@ def test_the_default_format_is_that_of_llava(make_tiny_llava: Callable[..., Path
     [
         "{% for m in messages %}{{ m['content'][1]['text'] }}<image>{% endfor %}",
         "{% for m in messages %}{{ m['content'][1]['text'] }}{% endfor %}",
-        "{% for m in messages %}<image>{{ m['content'][1]['text'] }}{{ m['content'][1]['text'] }}{% endfor %}",
+        "{% for m in messages * 2 %}<image>{{ m['content'][1]['text'] }}{% endfor %}",
         "<image>",
     ],
 )

@@ -213,7 +213,7 @@ def test_too_few_passes_are_never_reported_as_no_uncertainty(
     tiny_llava: LlavaModel, noise_pictures: list[Any]
 ) -> None:
     for monte_carlo in (MonteCarlo(passes=1), MonteCarlo(rate=0.0), MonteCarlo(rate=1.0)):
-        with pytest.raises(ValueError, match="at least 2|between 0 and 1"):
+        with pytest.raises(ValueError, match=r"at least 2|between 0 and 1"):
             ask(fresh(tiny_llava, monte_carlo=monte_carlo), noise_pictures, ROWS[:1])
 
 

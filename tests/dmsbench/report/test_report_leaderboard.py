@@ -122,7 +122,7 @@ def test_refuses_nothing_and_unlike_scorecards(make_card: MakeCard, info: Report
 def test_formats() -> None:
     nan = float("nan")
     assert [points(x) for x in (0.963, 1.0, -0.0001, nan)] == ["96.3", "100.0", "0.0", "n/a"]
-    assert [signed_points(x) for x in (0.007, -0.012, -0.0001, nan)] == ["+0.7", "-1.2", "0.0", "n/a"]
+    assert [signed_points(x) for x in (0.007, -0.012, -0.00004, nan)] == ["+0.70", "-1.20", "0.00", "n/a"]
     assert interval(0.951, 0.974) == "[95.1, 97.4]"
     assert interval(nan, 0.5) == "[n/a]"
     assert [rate(x) for x in (0.0, 0.0001, 0.025)] == ["0.0 %", "<0.1 %", "2.5 %"]

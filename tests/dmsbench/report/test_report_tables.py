@@ -120,10 +120,10 @@ def test_comparison() -> None:
     lines = shown(comparison_table(comparison(), "base[red]line", "dms"))
     assert lines[:2] == ["A: base[red]line", "B: dms"]
     rows = [line.split() for line in lines]
-    assert ["overall", "80.0", "81.2", "+1.2", "[+0.2,", "+3.0]", "<0.001", "B", "better"] in rows
-    assert ["jpeg_compression", "80.0", "81.2", "-20.0", "[-0.1,", "+3.0]", "0.062", "A", "better"] in rows
-    assert ["ocr", *["n/a"] * 3, "[n/a]", "n/a", "no", "significant", "difference"] in rows
-    assert sum("no significant difference" in line for line in lines) == 3
+    assert ["overall", "80.0", "81.2", "+1.25", "[+0.20,", "+3.00]", "<0.001", "B", "better"] in rows
+    assert ["jpeg_compression", "80.0", "81.2", "-20.00", "[-0.10,", "+3.00]", "0.062", "A", "better"] in rows
+    assert ["ocr", *["n/a"] * 3, "[n/a]", "n/a", "not", "significant"] in rows
+    assert sum("not significant" in line for line in lines) == 3
     names = ["overall", "clean", "jpeg_compression", "ocr", "gaussian_noise+", "char_delete"]
     assert [row[0] for row in rows if row and row[0] in names] == names
     assert not any("left out" in line or "too few" in line for line in lines)
@@ -138,4 +138,4 @@ def test_what_the_comparison_says_below() -> None:
 
 def test_a_comparison_in_80_columns_loses_no_number() -> None:
     lines = shown(comparison_table(comparison(), "a", "b"), 80)
-    assert any("jpeg_compression" in line and "-20.0" in line and "0.062" in line for line in lines)
+    assert any("jpeg_compression" in line and "-20.00" in line and "0.062" in line for line in lines)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 from typing import Any
 
@@ -57,7 +58,7 @@ def packed_logprobs(model: LlavaModel, batch: Pack, pictures: list[Any]) -> list
     found, at = [], 0
     for asked in ASKED:
         found.append([])
-        for question, answer in asked:
+        for _, answer in asked:
             count = len(model.processor.tokenizer(f" {answer}")["input_ids"]) + 1
             found[-1].append(flat[at : at + count])
             at += count
@@ -184,7 +185,7 @@ def test_pieces_join_to_the_text(text: str, share: float, seed: int) -> None:
     pieces = cut(text, share, np.random.default_rng(seed))
     assert "".join(pieces) == text
     assert all(pieces) or text == ""
-    for left, right in zip(pieces, pieces[1:], strict=False):
+    for left, right in itertools.pairwise(pieces):
         assert left[-1].isalpha() and right[0].isalpha()
 
 
