@@ -46,8 +46,8 @@ def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
         text=True,
         check=True,
     )
-    assert "2,280 records of baseline, dms, 0 errors" in done.stdout
-    assert "smoke: 19 conditions × 60 samples × 2 models" in done.stderr
+    assert "6,080 records of baseline, dms, 0 errors" in done.stdout
+    assert "smoke: 19 conditions × 160 samples × 2 models" in done.stderr
     return folder
 
 
@@ -64,7 +64,7 @@ def test_a_run_leaves_every_condition_and_what_people_look_at(out: Path) -> None
     } <= names
     for model in ("baseline", "dms"):
         found = records(folder, model)
-        assert len(found) == 19 * 60
+        assert len(found) == 19 * 160
         assert (found["status"] == "ok").all()
         assert not found.duplicated(KEYS).any()
     scheduled = records(folder, "dms")
@@ -88,7 +88,7 @@ def test_the_same_command_continues_and_changes_nothing(out: Path, dmsbench: Cal
     before = {path: path.read_bytes() for path in folder.path.rglob("*.parquet")}
     done = dmsbench("run", "--suite", "smoke", "--out", out)
     assert done.code == 0
-    assert "2,280 from an earlier run" in done.out
+    assert "6,080 from an earlier run" in done.out
     assert {path: path.read_bytes() for path in folder.path.rglob("*.parquet")} == before
 
 
@@ -156,9 +156,8 @@ def test_gate_passes_the_same_and_fails_a_worsened_model(out: Path, tmp_path: Pa
     weights = load_file(worse / "model.safetensors")
     rng = np.random.default_rng(0)
     for name, tensor in weights.items():
-        if "language_model.layers" in name:
-            tensor += tensor.new_tensor(rng.normal(0, 0.1, tensor.shape)) * tensor.abs().mean()
-            tensor *= 0.5 if "down_proj" in name else 1.0
+        if name.startswith("language_model.model.layers"):
+            tensor += tensor.new_tensor(rng.normal(0, 0.5, tensor.shape)) * tensor.abs().mean()
     save_file(weights, worse / "model.safetensors", metadata={"format": "pt"})
     copy = tmp_path / "results"
     shutil.copytree(out, copy)
@@ -187,8 +186,8 @@ def test_report_rewrites_from_records_alone(out: Path, tmp_path: Path, dmsbench:
 def test_dry_run_writes_nothing(tmp_path: Path, dmsbench: Call) -> None:
     done = dmsbench("run", "--suite", "smoke", "--dry-run", "--out", tmp_path / "none")
     assert done.code == 0
-    assert "19 conditions × 60 samples" in done.out
-    assert "1,140" in done.out
+    assert "19 conditions × 160 samples" in done.out
+    assert "3,040" in done.out
     assert "gaussian_noise@5" in done.out
     assert not (tmp_path / "none").exists()
 
@@ -288,7 +287,6 @@ def test_killed_at_any_moment_and_continued(tmp_path: Path, out: Path) -> None:
     pd.testing.assert_frame_equal(records(only_run(tmp_path), "baseline"), expected, rtol=1e-4)
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="signals")
 def test_a_polite_stop_says_how_to_go_on(tmp_path: Path) -> None:
     command = [
         sys.executable,
