@@ -23,6 +23,7 @@ from dmsbench.models.base import Image, Prompt
 from dmsbench.models.llava import LlavaModel
 from dmsbench.models.spec import parse
 from dmsbench.models.zoo import Zoo
+from dmsbench.runner.memory import keep_freed_memory
 from dmsbench.runner.run import Job, execute, load_arms, prepare
 from dmsbench.runner.views import Views
 from dmsbench.suite import load_suite
@@ -108,13 +109,14 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=1)
     given = parser.parse_args()
     torch.set_num_threads(given.threads)
+    keep_freed_memory()  # for all three alike
     suite = load_suite("vqa-corrupt").changed(limit=given.limit, models=[given.model])
     with tempfile.TemporaryDirectory() as out:
         job = prepare(suite, Path(out))
         arms, entries = load_arms(job, device="cpu")
         stock = Zoo("cpu").load(parse(given.model))
         assert isinstance(stock, LlavaModel)
-        one, many = some_pairs(job, 96), some_pairs(job, 1280)
+        one, many = some_pairs(job, 384), some_pairs(job, 1280)
         generate(stock, many[:64], 64)  # warms threads and caches up
         timings = [
             timed("generate, one by one", lambda: len(generate(stock, one, 1))),

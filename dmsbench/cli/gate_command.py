@@ -34,6 +34,7 @@ def gate(
 
       dmsbench gate --reference results/reference:baseline --candidate baseline --tolerance 0.02
     """
+    from rich.box import SIMPLE
     from rich.console import Console
     from rich.table import Table
 
@@ -43,9 +44,11 @@ def gate(
     first, second = pair(reference, candidate, out)
     check_comparable(first, second)
     result = gating.evaluate(first.records(), second.records(), tolerance=tolerance, seed=seed)
-    table = Table(
-        "check", "reference", "candidate", "change", "95 % interval", "result", title="dmsbench gate"
-    )
+    table = Table(title="dmsbench gate, points and 95 % intervals", box=SIMPLE)
+    table.add_column("check", no_wrap=True)
+    for column in ("reference", "candidate", "change", "interval"):
+        table.add_column(column, justify="right", no_wrap=True)
+    table.add_column("result")
     for check in result.checks:
         table.add_row(check.name, *_figures(check), "pass" if check.passed else "FAIL")
     console = Console()

@@ -126,10 +126,12 @@ def _run(
 
     from dmsbench.cli.progress import watching
     from dmsbench.models.zoo import pick_device
+    from dmsbench.runner.memory import keep_freed_memory
     from dmsbench.runner.run import automatic_batch_size, execute, load_arms, prepare
 
     messages = Console(stderr=True, quiet=quiet)
     transformers_logging.disable_progress_bar()
+    keep_freed_memory()
     if threads is not None:
         torch.set_num_threads(threads)
     with messages.status("loading data and models"):

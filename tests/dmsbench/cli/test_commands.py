@@ -157,7 +157,7 @@ def test_gate_passes_the_same_and_fails_a_worsened_model(out: Path, tmp_path: Pa
     rng = np.random.default_rng(0)
     for name, tensor in weights.items():
         if name.startswith("language_model.model.layers"):
-            tensor += tensor.new_tensor(rng.normal(0, 0.5, tensor.shape)) * tensor.abs().mean()
+            tensor += tensor.new_tensor(rng.normal(0, 1.5, tensor.shape)) * tensor.abs().mean()
     save_file(weights, worse / "model.safetensors", metadata={"format": "pt"})
     copy = tmp_path / "results"
     shutil.copytree(out, copy)
