@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from rich.table import Table
     from rich.text import Text
 
+    from dmsbench.gate import GateCheck, GateResult
     from dmsbench.report.leaderboard import Leaderboard, LeaderboardRow
     from dmsbench.scores import Comparison, Contrast, Estimate, Scorecard
 
@@ -156,6 +157,28 @@ def _contrast_cells(contrast: Contrast) -> list[Text]:
         # Short, so that a row stays a row at 80 columns.
         _text(contrast.verdict.value, style="bold") if found else _text("not significant"),
     ]
+
+
+def gate_table(result: GateResult) -> Table:
+    """Every check of a gate: reference, candidate, change with its interval, and whether it passes."""
+    table = _table("dmsbench gate", "points, with 95 % intervals clustered by image; conditions are counts")
+    table.add_column(_text("check"), no_wrap=True)
+    for title in ("reference", "candidate", "change", "95 % interval"):
+        table.add_column(_text(title), justify="right", no_wrap=True)
+    table.add_column(_text("result"), no_wrap=True)
+    for check in result.checks:
+        result_cell = _text("pass") if check.passed else _text("FAIL", style="bold")
+        table.add_row(_text(_stacked(check.name)), *map(_text, _gate_figures(check)), result_cell)
+    return table
+
+
+def _gate_figures(check: GateCheck) -> tuple[str, str, str, str]:
+    from dmsbench.gate import CheckKind
+
+    if check.kind is CheckKind.CONDITIONS:
+        return f"{check.reference:.0f}", f"{check.candidate:.0f}", f"{check.change:+.0f}", ""
+    between = interval(check.ci_low, check.ci_high, signed=True) if check.kind is CheckKind.SCORE else ""
+    return points(check.reference), points(check.candidate), signed_points(check.change), between
 
 
 def _stacked(name: str) -> str:
