@@ -35,7 +35,8 @@ def uncertainty(passes: torch.Tensor) -> torch.Tensor:
     """Spread of T stochastic passes (T, …, K) as a standard deviation in [0, 1], output (…).
 
     sqrt(Σ_k Var_t[p_k] / (1 − 1/min(T, K))): the population variance over the passes, summed over the
-    outcomes, divided by the largest value it can take (passes that are certain of different outcomes).
+    outcomes, divided by an upper bound of it (reached by passes that are certain of different outcomes
+    and spread evenly over them).
     A plain mean of variances is about 1e-4 and vanishes beside the other signals.
 
     Raises ValueError for fewer than 2 passes.

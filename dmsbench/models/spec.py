@@ -91,7 +91,11 @@ def parse(text: str) -> ModelSpec:
         options[key] = value
     if not (checkpoint in CHECKPOINTS or _is_folder(checkpoint) or _looks_like_hub_id(checkpoint)):
         raise UnknownNameError("model", checkpoint, [*BUILTIN, *CHECKPOINTS])
-    name = name or (text if text in BUILTIN else checkpoint.rstrip("/").rsplit("/", 1)[-1])
+    idle = [key for key in ("alpha", "beta", "passes") if key in options]
+    if idle and options.get("fusion", "static") == "static":
+        raise DmsbenchError(f"model '{text}': option '{idle[0]}' needs fusion=dms")
+    builtin = text.partition(",")[0]
+    name = name or (builtin if builtin in BUILTIN else checkpoint.rstrip("/").rsplit("/", 1)[-1])
     if not name or set(name) & set("/\\:=,") or name.startswith("."):
         raise DmsbenchError(f"'{name}' cannot name a model: use letters, digits, '.', '-' and '_'")
     return ModelSpec(name, checkpoint, MappingProxyType(options))

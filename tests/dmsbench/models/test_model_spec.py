@@ -161,3 +161,12 @@ def test_parse_raises_nothing_but_dmsbench_errors(text: str) -> None:
 def test_no_torch_is_imported() -> None:
     code = "import sys, dmsbench.models.spec; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_options_of_the_scheduler_need_one() -> None:
+    with pytest.raises(DmsbenchError, match="option 'alpha' needs fusion=dms"):
+        parse("mine=tiny-llava-easy-vqa,alpha=3")
+    with pytest.raises(DmsbenchError, match="option 'passes' needs fusion=dms"):
+        parse("baseline,passes=4")
+    assert parse("dms,alpha=3").name == "dms"
+    assert parse("x=dms,alpha=3").number("alpha") == 3
