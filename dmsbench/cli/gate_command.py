@@ -45,7 +45,9 @@ def gate(
     for note in result.notes:
         console.print(f"note: {note}", highlight=False, soft_wrap=True)
     for failure in result.failures:
-        console.print(f"FAIL {failure.name}: {failure.message}", highlight=False, soft_wrap=True, markup=False)
+        console.print(
+            f"FAIL {failure.name}: {failure.message}", highlight=False, soft_wrap=True, markup=False
+        )
     verdict = "passed" if result.passed else f"failed: {len(result.failures)} of {len(result.checks)} checks"
     console.print(f"gate {verdict} (tolerance {tolerance:g})", highlight=False, style="bold")
     raise typer.Exit(0 if result.passed else 1)
