@@ -72,7 +72,7 @@ class _Cell:
 
     @property
     def key(self) -> ContentKey:
-        return self.image.hash, self.text.question, self.sample.context or "", self.text.present
+        return self.image.hash, self.text.question, self.text.context or "", self.text.present
 
     @property
     def failure(self) -> Outcome | None:
@@ -89,7 +89,7 @@ class _Cell:
     def prompt(self) -> Prompt:
         return Prompt(
             self.text.question,
-            self.sample.context,
+            self.text.context,
             has_image=self.image.hash != ABSENT_HASH,
             has_text=self.text.present,
         )

@@ -22,6 +22,7 @@ SCHEMA = pa.schema(
         pa.field("text_corruption", _NAME),
         pa.field("text_severity", pa.int8()),
         pa.field("question", pa.string()),
+        pa.field("context", pa.string()),
         pa.field("references", pa.list_(pa.string())),
         pa.field("prediction", pa.string()),
         pa.field("score", pa.float32()),

@@ -57,6 +57,15 @@ class Outcome:
 
 #: A sample under an image view (given apart) and a text view, with what it showed and what came of it.
 Cell = tuple[Sample, View, ImageView, TextView, Outcome]
+
+
+def _shown_text(text: TextView) -> tuple[str, str | None]:
+    """Question and context as the model saw them: an absent evidence is empty."""
+    if text.present:
+        return text.question, text.context
+    return ("", None) if text.context is None else (text.question, "")
+
+
 RowBuilder = Callable[[str, View, Sequence[Cell]], dict[str, list[Any]]]
 
 
@@ -84,7 +93,7 @@ def row_builder(score: Callable[[str, Sequence[str]], float]) -> RowBuilder:
                 image_view.severity,
                 text_view.corruption,
                 text_view.severity,
-                text.question if text.present else "",
+                *_shown_text(text),
                 list(sample.answers),
                 outcome.prediction,
                 value,

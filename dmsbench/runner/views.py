@@ -31,9 +31,13 @@ class ImageView:
 
 @dataclass(frozen=True, slots=True)
 class TextView:
-    """What is asked: the question, and whether the text is there at all."""
+    """What is asked: question and context, and whether the text evidence is there at all.
+
+    The evidence is the context where a sample has one, else the question; ``hash`` identifies it.
+    """
 
     question: str
+    context: str | None
     present: bool
     hash: str
     changed: bool
@@ -51,6 +55,11 @@ def content_hash(content: bytes) -> str:
 def pixels_hash(pixels: Image) -> str:
     """Identifies an image's pixels and shape."""
     return content_hash(repr(pixels.shape).encode() + pixels.tobytes())
+
+
+def text_hash(text: str) -> str:
+    """Identifies a text."""
+    return content_hash(text.encode("utf-8", "surrogatepass"))
 
 
 class Views:
@@ -92,21 +101,25 @@ class Views:
         return ImageView(pixels, found, found != clean.hash)
 
     def text(self, sample: Sample, view: View) -> TextView:
-        """The question of a sample under a view."""
-        clean = content_hash(sample.question.encode("utf-8", "surrogatepass"))
+        """The text of a sample under a view; a question beside a context is never corrupted."""
+        evidence = sample.question if sample.context is None else sample.context
+        clean = text_hash(evidence)
         if view.is_clean:
-            return TextView(sample.question, True, clean, False)
+            return TextView(sample.question, sample.context, True, clean, False)
         if corruptions.get(view.corruption).kind == "modality":
             hit = corruptions.is_hit(self.seed, sample.id, view.corruption, view.severity)
-            return TextView(sample.question, not hit, ABSENT_HASH if hit else clean, hit)
+            found = ABSENT_HASH if hit else clean
+            return TextView(sample.question, sample.context, not hit, found, hit)
         try:
-            question = corruptions.text_view(
-                sample.question, view.corruption, view.severity, seed=self.seed, unit=sample.id
+            changed = corruptions.text_view(
+                evidence, view.corruption, view.severity, seed=self.seed, unit=sample.id
             )
         except corruptions.CorruptionError as error:
-            return TextView(sample.question, True, "", True, str(error))
-        found = content_hash(question.encode("utf-8", "surrogatepass"))
-        return TextView(question, True, found, found != clean)
+            return TextView(sample.question, sample.context, True, "", True, str(error))
+        found = text_hash(changed)
+        if sample.context is None:
+            return TextView(changed, None, True, found, found != clean)
+        return TextView(sample.question, changed, True, found, found != clean)
 
     def _clean_image(self, group: str) -> ImageView:
         known = self._clean.get(group)

@@ -264,3 +264,28 @@ def test_a_scorer_out_of_range_stops_the_run(job: Job) -> None:
     with pytest.raises(ValueError, match=r"the scorer gave 1\.5"):
         wrong.run(job.plan)
     assert dmsbench.runner.engine.Tally().rows == {}
+
+
+def test_with_a_context_the_context_is_the_text_evidence(
+    suite_file: Path, data: Path, tmp_path: Path
+) -> None:
+    data.write_text(
+        "\n".join(
+            f'{{"id": "c{i}", "image": "{i}.png", "question": "what is it?", '
+            f'"context": "a picture of thing number {i}", "answers": ["yes"]}}'
+            for i in range(6)
+        )
+    )
+    job = prepare(load_suite(str(suite_file)), tmp_path / "results")
+    model = EchoModel()
+    run(job, model)
+    found = records(job)
+    typed = found[found["text_corruption"] == "keyboard"]
+    assert (typed["question"] == "what is it?").all()
+    assert typed["changed"].all()
+    assert not typed["context"].isin([f"a picture of thing number {i}" for i in range(6)]).any()
+    dropped = found[(found["text_corruption"] == "drop_text") & (found["text_severity"] == 5)]
+    assert (dropped["question"] == "what is it?").all()
+    assert (dropped["context"] == "").all()
+    contexts = {prompt.context for _, prompt in model.asked}
+    assert len(contexts) > 12  # samples of equal question are told apart by their context
