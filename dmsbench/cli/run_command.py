@@ -212,5 +212,15 @@ def _dry_run(job: Job, arms: Sequence[Arm], batch_size: int) -> int:
         highlight=False,
         soft_wrap=True,
     )
-    console.print(", ".join(str(condition) for condition in job.suite.conditions), highlight=False)
+    for name, severities in _cells(job.suite).items():
+        console.print(f"  {name}: {severities}" if severities else f"  {name}", highlight=False)
     return 0
+
+
+def _cells(suite: Suite) -> dict[str, str]:
+    """The conditions, a corruption with its severities: ``{"fog": "1, 3, 5", "clean": ""}``."""
+    found: dict[str, list[str]] = {}
+    for condition in suite.conditions:
+        severity = [] if condition.is_clean else [str(condition.severity)]
+        found.setdefault(condition.corruption, []).extend(severity)
+    return {name: ", ".join(severities) for name, severities in found.items()}

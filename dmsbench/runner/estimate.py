@@ -18,6 +18,8 @@ from dmsbench.tasks import vqa
 
 #: Images of the probe: enough to fill a batch of the embedded models.
 PROBE_IMAGES = 16
+#: Timed this often; the quickest counts, for a busy machine only ever adds.
+ATTEMPTS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +66,9 @@ def _seconds_per_row(job: Job, arm: Arm, batch_size: int) -> float:
             return LocalEngine(place, views, [arm], batch_size=batch_size, build=row_builder(vqa.exact_match))
 
         engine("warm").run(warm)
-        began = time.perf_counter()
-        engine("timed").run(timed)
-        return (time.perf_counter() - began) / len(block.samples)
+        spent = []
+        for attempt in range(ATTEMPTS):
+            began = time.perf_counter()
+            engine(f"timed-{attempt}").run(timed)
+            spent.append(time.perf_counter() - began)
+    return min(spent) / len(block.samples)

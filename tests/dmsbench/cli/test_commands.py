@@ -188,7 +188,7 @@ def test_dry_run_writes_nothing(tmp_path: Path, dmsbench: Call) -> None:
     assert done.code == 0
     assert "19 conditions × 160 samples" in done.out
     assert "3,040" in done.out
-    assert "gaussian_noise@5" in done.out
+    assert "gaussian_noise: 1, 3, 5" in done.out
     assert not (tmp_path / "none").exists()
 
 
