@@ -11,30 +11,14 @@ import torch
 
 from dmsbench.fusion.schedulers import Scheduler
 from dmsbench.fusion.signals import Signals, confidence, consistency, dropout_masks, uncertainty
-from dmsbench.models.base import MODALITIES, Answers, Image, Prompt
+from dmsbench.models.base import MODALITIES, Answers, Image, Prompt, VisionLanguageModel
 
 #: Text corners that are kept; when there are more, all are forgotten.
 _KEPT = 1 << 18
 
 
-class Schedulable(Protocol):
-    """What a checkpoint's adapter must offer for its modalities to be scheduled."""
-
-    state_key: str
-
-    def encode(self, images: Sequence[Image]) -> Any: ...
-
-    def answer(
-        self,
-        state: Any,
-        rows: Sequence[int],
-        prompts: Sequence[Prompt],
-        weights: torch.Tensor | None = None,
-    ) -> Answers: ...
-
-    def length(self, prompt: Prompt) -> int: ...
-
-    def settings(self) -> dict[str, Any]: ...
+class Schedulable(VisionLanguageModel, Protocol):
+    """What a checkpoint's adapter must offer beyond answering for its modalities to be scheduled."""
 
     def present(self, prompt: Prompt) -> tuple[bool, bool]:
         """Whether the row has an image and text evidence."""
