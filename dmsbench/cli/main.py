@@ -13,6 +13,7 @@ from dmsbench.cli import (
     compare_command,
     gate_command,
     list_command,
+    preview_command,
     report_command,
     run_command,
     suite_command,
@@ -50,6 +51,7 @@ app.command("run")(run_command.run)
 app.command("compare")(compare_command.compare)
 app.command("gate")(gate_command.gate)
 app.command("report")(report_command.report)
+app.command("preview")(preview_command.preview)
 app.command("list")(list_command.list_names)
 app.add_typer(suite_command.app, name="suite")
 

@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from dmsbench.errors import DmsbenchError
+
 Out = Annotated[Path, typer.Option("--out", help="Results folder.", show_default=True)]
 Seed = Annotated[int, typer.Option("--seed", help="Seed of the bootstrap and the permutation test.", min=0)]
 
@@ -19,3 +21,16 @@ class TableFormat(str, Enum):
     JSON = "json"
     CSV = "csv"
     MARKDOWN = "markdown"
+
+
+def parse_severities(text: str) -> tuple[int, ...]:
+    """``1,3,5`` or ``1-5``; raises DmsbenchError for anything else."""
+    found: list[int] = []
+    for piece in text.split(","):
+        low, dash, high = piece.strip().partition("-")
+        if not low.isdigit() or (dash and not high.isdigit()):
+            raise DmsbenchError(f"--severity '{text}': use numbers from 1 to 5, such as 1,3,5 or 1-5")
+        found += range(int(low), int(high or low) + 1)
+    if not found or not set(found) <= {1, 2, 3, 4, 5}:
+        raise DmsbenchError(f"--severity '{text}': use numbers from 1 to 5, such as 1,3,5 or 1-5")
+    return tuple(found)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
-from dmsbench.cli.options import Out
+from dmsbench.cli.options import Out, parse_severities
 from dmsbench.errors import DmsbenchError
 
 if TYPE_CHECKING:
@@ -86,19 +86,6 @@ def run(
     raise typer.Exit(
         _run(loaded, out, device, batch_size, threads, dry_run=dry_run, fresh=fresh, quiet=quiet)
     )
-
-
-def parse_severities(text: str) -> tuple[int, ...]:
-    """``1,3,5`` or ``1-5``; raises DmsbenchError for anything else."""
-    found: list[int] = []
-    for piece in text.split(","):
-        low, dash, high = piece.strip().partition("-")
-        if not low.isdigit() or (dash and not high.isdigit()):
-            raise DmsbenchError(f"--severity '{text}': use numbers from 1 to 5, such as 1,3,5 or 1-5")
-        found += range(int(low), int(high or low) + 1)
-    if not found or not set(found) <= {1, 2, 3, 4, 5}:
-        raise DmsbenchError(f"--severity '{text}': use numbers from 1 to 5, such as 1,3,5 or 1-5")
-    return tuple(found)
 
 
 def _run(
