@@ -13,7 +13,7 @@ import numpy as np
 from corruptions.entry import Value, number
 from corruptions.text.protect import Protection
 
-__all__ = ["Word", "edit_count", "find_words", "is_meaningful", "rank"]
+__all__ = ["MASK", "Word", "edit_count", "find_words", "is_meaningful", "rank"]
 
 # <image>, <|im_start|>, [INST], {question}, and role markers such as "USER:".
 _TEMPLATE = re.compile(
@@ -22,6 +22,9 @@ _TEMPLATE = re.compile(
 # Scripts without spaces part their clauses by full-width punctuation.
 _CHUNK = re.compile(r"[^\s，。、！？；：…（）「」『』【】《》〈〉]+")
 _PIECE = re.compile(r"[^\W_]+")
+MASK = "[MASK]"
+"""What stands for a masked word. It reads as a template token, so that nothing damages it further."""
+
 #: Characters up to which the words of a text are remembered.
 SHORT = 500
 
