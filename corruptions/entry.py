@@ -30,7 +30,7 @@ class Corruption:
         name: the name that calls it, lower_snake_case.
         kind: what it works on: the pixels, the characters, or a modality of the sample as a whole.
         target: the modality of the sample that is damaged.
-        family: its group in reports (noise, blur, digital, occlusion, character, word, absence, mismatch).
+        family: its group in reports (noise, blur, character, word, absence, mismatch and others).
         parameter: what the severity changes, with its unit.
         parameters: profile -> the parameter's five values, severities 1 to 5.
         source: where the definition comes from.

@@ -57,7 +57,7 @@ def test_catalogue_is_complete() -> None:
     assert len(set(names())) == len(names())
     assert (len(names("image")), len(names("text")), names("modality")) == (
         10,
-        6,
+        30,
         (*ABSENCE, *BLANK, *MISMATCH),
     )
     for entry in catalogue():
