@@ -15,7 +15,7 @@ from corruptions.catalogue import catalogue, get, names
 from corruptions.entry import DEFAULT_PROFILE, SEVERITIES, Corruption
 from corruptions.errors import CorruptionError, InvalidInputError, UnknownCorruptionError
 from corruptions.image.convert import as_rgb
-from corruptions.modality import derangement, is_hit
+from corruptions.modality import blank_image, derangement, is_hit, masked_text
 from corruptions.seeding import generator, key, uniform, view_generator
 from corruptions.text.protect import CONTRACTED_NOT, NUMERALS, OPTION_LETTERS, PROTECTED
 
@@ -32,6 +32,7 @@ __all__ = [
     "InvalidInputError",
     "UnknownCorruptionError",
     "as_rgb",
+    "blank_image",
     "catalogue",
     "corrupt_image",
     "corrupt_text",
@@ -41,6 +42,7 @@ __all__ = [
     "image_view",
     "is_hit",
     "key",
+    "masked_text",
     "names",
     "profile_of",
     "text_view",

@@ -10,7 +10,7 @@ from corruptions.text.entries import ENTRIES as TEXT_ENTRIES
 __all__ = ["Corruption", "catalogue", "get", "names"]
 
 
-def _modality(name: str, target: Target, family: str, doc: str) -> Corruption:
+def _modality(name: str, target: Target, family: str, doc: str, notes: str = "") -> Corruption:
     return Corruption(
         name=name,
         kind="modality",
@@ -21,7 +21,13 @@ def _modality(name: str, target: Target, family: str, doc: str) -> Corruption:
         source="this package",
         doc=doc,
         nested=True,
+        notes=notes,
     )
+
+
+_WRONG_ANSWER = (
+    "The sample's own answer is about what it no longer shows: a mismatch is not meant to be solved."
+)
 
 
 _ENTRIES = (
@@ -29,7 +35,19 @@ _ENTRIES = (
     *TEXT_ENTRIES,
     _modality("drop_image", "image", "absence", "The image is missing."),
     _modality("drop_text", "text", "absence", "The text is missing."),
-    _modality("mismatch", "image", "mismatch", "The image is that of another sample."),
+    _modality("blank_black", "image", "blank", "The image is black, in its own size."),
+    _modality("blank_mean", "image", "blank", "The image is its own mean colour throughout."),
+    _modality("blank_noise", "image", "blank", "The image is uniform noise, in its own size."),
+    _modality("mask_text", "text", "blank", "Every word of the text reads [MASK]; the layout stays."),
+    _modality("mismatch", "image", "mismatch", "The image is that of another sample.", _WRONG_ANSWER),
+    _modality(
+        "mismatch_image",
+        "image",
+        "mismatch",
+        "The image is that of another sample: mismatch under its full name, the same hits and donors.",
+        _WRONG_ANSWER,
+    ),
+    _modality("mismatch_text", "text", "mismatch", "The text is that of another sample.", _WRONG_ANSWER),
 )
 _BY_NAME = {entry.name: entry for entry in _ENTRIES}
 

@@ -30,7 +30,7 @@ class Corruption:
         name: the name that calls it, lower_snake_case.
         kind: what it works on: the pixels, the characters, or a modality of the sample as a whole.
         target: the modality of the sample that is damaged.
-        family: its group in reports (noise, blur, digital, occlusion, character, word, absence, mismatch).
+        family: its group in reports (noise, blur, character, word, absence, mismatch and others).
         parameter: what the severity changes, with its unit.
         parameters: profile -> the parameter's five values, severities 1 to 5.
         source: where the definition comes from.
@@ -38,6 +38,8 @@ class Corruption:
         version: raised whenever the output for a given seed changes; belongs in every cache key.
         nested: a lower severity's edits are contained in a higher one's, because the generator is
             seeded without the severity.
+        notes: what a reader of results must know: texts that it leaves unchanged, severities that
+            saturate, answers that it can make wrong. Empty where there is nothing to say.
     """
 
     name: str
@@ -50,6 +52,7 @@ class Corruption:
     doc: str
     version: int = 1
     nested: bool = False
+    notes: str = ""
 
     def __post_init__(self) -> None:
         for profile, values in self.parameters.items():
@@ -72,6 +75,7 @@ class Corruption:
             self.doc,
             self.version,
             self.nested,
+            self.notes,
         )
 
     def value(self, severity: int, profile: str = DEFAULT_PROFILE) -> Value:
@@ -100,6 +104,7 @@ class Corruption:
             "doc": self.doc,
             "version": self.version,
             "nested": self.nested,
+            "notes": self.notes,
         }
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from corruptions.entry import Value
-from corruptions.text.protect import Protection, protection
-from corruptions.text.tokens import Word, edit_count, find_words, is_meaningful, rank
+from corruptions.text.edits import budget, edited, free_words, says_something, substitute
+from corruptions.text.protect import protection
+from corruptions.text.tokens import rank
 
 __all__ = ["char_delete", "char_swap", "keyboard", "ocr"]
 
@@ -97,7 +98,7 @@ def keyboard(
 
     Other scripts have other boards and are left unchanged.
     """
-    return _substitute(text, _NEIGHBOURS, shares, severity, rng, protection(protect))
+    return substitute(text, _NEIGHBOURS, shares, severity, rng, protection(protect))
 
 
 def ocr(
@@ -108,7 +109,7 @@ def ocr(
     protect: frozenset[str] | None,
 ) -> str:
     """Some ASCII letters become glyphs that look alike, m as rn. Other scripts are unchanged."""
-    return _substitute(text, _LOOK_ALIKES, shares, severity, rng, protection(protect))
+    return substitute(text, _LOOK_ALIKES, shares, severity, rng, protection(protect))
 
 
 def char_delete(
@@ -120,15 +121,15 @@ def char_delete(
 ) -> str:
     """Some letters of any script are left out, never the first of a word."""
     guard = protection(protect)
-    words = _free_words(text, guard)
+    words = free_words(text, guard)
     places = [
         at
         for word in words
         for at in range(word.start + 1, word.end)
-        if text[at].isalpha() and not _says_something(text, word, at, 1, "", guard)
+        if text[at].isalpha() and not says_something(text, word, at, 1, "", guard)
     ]
-    count = _budget(text, words, shares, severity, 1, len(places))
-    return _edited(text, {places[i]: (1, "") for i in rank(len(places), rng)[:count]})
+    count = budget(text, words, shares, severity, 1, len(places))
+    return edited(text, {places[i]: (1, "") for i in rank(len(places), rng)[:count]})
 
 
 def char_swap(
@@ -140,7 +141,7 @@ def char_swap(
 ) -> str:
     """Some pairs of neighbouring, different letters of a word, in any script, change places."""
     guard = protection(protect)
-    words = _free_words(text, guard)
+    words = free_words(text, guard)
     places = [
         at
         for word in words
@@ -148,9 +149,9 @@ def char_swap(
         if text[at].isalpha()
         and text[at + 1].isalpha()
         and text[at] != text[at + 1]
-        and not _says_something(text, word, at, 2, text[at + 1] + text[at], guard)
+        and not says_something(text, word, at, 2, text[at + 1] + text[at], guard)
     ]
-    count = _budget(text, words, shares, severity, 2, len(places))
+    count = budget(text, words, shares, severity, 2, len(places))
     chosen: dict[int, tuple[int, str]] = {}
     for i in rank(len(places), rng):
         at = places[i]
@@ -159,58 +160,4 @@ def char_swap(
         # A letter moves once: which pairs are passed over depends on higher ranks only, so prefixes nest.
         if at - 1 not in chosen and at + 1 not in chosen:
             chosen[at] = (2, text[at + 1] + text[at])
-    return _edited(text, chosen)
-
-
-def _substitute(
-    text: str,
-    options: dict[str, tuple[str, ...]],
-    shares: tuple[Value, ...],
-    severity: int,
-    rng: np.random.Generator,
-    guard: Protection,
-) -> str:
-    words = _free_words(text, guard)
-    places = [(at, word) for word in words for at in range(word.start, word.end) if text[at] in options]
-    order = rank(len(places), rng)
-    # One number per place, whatever the severity: a letter gets the same replacement at each.
-    which = rng.random(len(places)).tolist()
-    count = _budget(text, words, shares, severity, 1, len(places))
-    chosen: dict[int, tuple[int, str]] = {}
-    for i in order:
-        if len(chosen) == count:
-            break
-        at, word = places[i]
-        harmless = [new for new in options[text[at]] if not _says_something(text, word, at, 1, new, guard)]
-        if harmless:
-            chosen[at] = (1, harmless[int(which[i] * len(harmless))])
-    return _edited(text, chosen)
-
-
-def _free_words(text: str, guard: Protection) -> list[Word]:
-    return [word for word in find_words(text, guard) if word.free]
-
-
-def _says_something(text: str, word: Word, at: int, length: int, new: str, guard: Protection) -> bool:
-    """Whether the edit would turn the word into a protected one ("tight" into "right", "now" into "no")."""
-    return is_meaningful(text[word.start : at] + new + text[at + length : word.end], guard)
-
-
-def _budget(
-    text: str, words: list[Word], shares: tuple[Value, ...], severity: int, per_edit: int, places: int
-) -> int:
-    """Edits of this severity; never more than half of the letters are touched, beyond the first edit."""
-    letters = sum(text[at].isalpha() for word in words for at in range(word.start, word.end))
-    limit = min(places, max(1, letters // (2 * per_edit)))
-    return edit_count(letters, shares, severity, per_edit=per_edit, limit=limit)
-
-
-def _edited(text: str, edits: dict[int, tuple[int, str]]) -> str:
-    """The text with `length` characters from each position replaced; positions do not overlap."""
-    parts = []
-    done = 0
-    for at in sorted(edits):
-        length, new = edits[at]
-        parts += [text[done:at], new]
-        done = at + length
-    return "".join([*parts, text[done:]])
+    return edited(text, chosen)

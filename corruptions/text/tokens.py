@@ -13,7 +13,18 @@ import numpy as np
 from corruptions.entry import Value, number
 from corruptions.text.protect import Protection
 
-__all__ = ["Word", "edit_count", "find_words", "is_meaningful", "rank"]
+__all__ = [
+    "MASK",
+    "ROLES",
+    "SHORT",
+    "Word",
+    "edit_count",
+    "find_words",
+    "gaps",
+    "is_meaningful",
+    "rank",
+    "token_between",
+]
 
 # <image>, <|im_start|>, [INST], {question}, and role markers such as "USER:".
 _TEMPLATE = re.compile(
@@ -22,6 +33,12 @@ _TEMPLATE = re.compile(
 # Scripts without spaces part their clauses by full-width punctuation.
 _CHUNK = re.compile(r"[^\s，。、！？；：…（）「」『』【】《》〈〉]+")
 _PIECE = re.compile(r"[^\W_]+")
+ROLES = frozenset({"USER", "ASSISTANT", "SYSTEM", "HUMAN"})
+"""Words that a colon turns into a role marker, in capitals."""
+
+MASK = "[MASK]"
+"""What stands for a masked word. It reads as a template token, so that nothing damages it further."""
+
 #: Characters up to which the words of a text are remembered.
 SHORT = 500
 
@@ -47,7 +64,7 @@ def _known_words(text: str, protection: Protection) -> tuple[Word, ...]:
 
 
 def _words(text: str, protection: Protection) -> Iterator[Word]:
-    for low, high in _gaps(text):
+    for low, high in gaps(text):
         for chunk in _CHUNK.finditer(text, low, high):
             start, end = chunk.span()
             while start < end and not text[start].isalnum():
@@ -58,12 +75,18 @@ def _words(text: str, protection: Protection) -> Iterator[Word]:
                 yield Word(start, end, not _is_protected(text, start, end, protection))
 
 
-def _gaps(text: str) -> Iterator[tuple[int, int]]:
+def gaps(text: str) -> Iterator[tuple[int, int]]:
+    """The stretches of text between template tokens, as (start, end); some may be empty."""
     low = 0
     for token in _TEMPLATE.finditer(text):
         yield low, token.start()
         low = token.end()
     yield low, len(text)
+
+
+def token_between(text: str, one: Word, two: Word) -> bool:
+    """Whether a template token stands between two neighbouring words."""
+    return _TEMPLATE.search(text, one.end, two.start) is not None
 
 
 def _closes_word(character: str) -> bool:

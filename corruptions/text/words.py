@@ -10,7 +10,7 @@ from corruptions.entry import Value
 from corruptions.text.protect import protection
 from corruptions.text.tokens import Word, edit_count, find_words, rank
 
-__all__ = ["word_delete", "word_swap"]
+__all__ = ["without", "word_delete", "word_swap"]
 
 _BLANKS = " \t"
 
@@ -31,7 +31,7 @@ def word_delete(
     limit = min(math.ceil(len(free) * 2 / 3), len(words) - 1)
     count = edit_count(len(free), shares, severity, limit=limit)
     gone = sorted(rank(len(free), rng)[:count])
-    return _without(text, [free[i] for i in gone])
+    return without(text, [free[i] for i in gone])
 
 
 def word_swap(
@@ -81,7 +81,8 @@ def _may_swap(text: str, one: Word, two: Word) -> bool:
     )
 
 
-def _without(text: str, words: list[Word]) -> str:
+def without(text: str, words: list[Word]) -> str:
+    """The text without these words, given in order, and without one space beside each."""
     kept: list[str] = []
     done = 0
     for word in words:

@@ -27,6 +27,7 @@ from corruptions import (
     InvalidInputError,
     UnknownCorruptionError,
     as_rgb,
+    blank_image,
     catalogue,
     derangement,
     generator,
@@ -34,6 +35,7 @@ from corruptions import (
     image_view,
     is_hit,
     key,
+    masked_text,
     names,
     text_view,
     uniform,
@@ -41,6 +43,10 @@ from corruptions import (
 )
 
 ROOT = Path(corruptions.__file__).parents[1]
+ABSENCE = ("drop_image", "drop_text")
+BLANK = ("blank_black", "blank_mean", "blank_noise", "mask_text")
+MISMATCH = ("mismatch", "mismatch_image", "mismatch_text")
+IMAGE_MODALITIES = {"drop_image", "mismatch", "mismatch_image", "blank_black", "blank_mean", "blank_noise"}
 
 
 # Catalogue
@@ -51,8 +57,8 @@ def test_catalogue_is_complete() -> None:
     assert len(set(names())) == len(names())
     assert (len(names("image")), len(names("text")), names("modality")) == (
         10,
-        6,
-        ("drop_image", "drop_text", "mismatch"),
+        30,
+        (*ABSENCE, *BLANK, *MISMATCH),
     )
     for entry in catalogue():
         assert get(entry.name) is entry
@@ -61,7 +67,7 @@ def test_catalogue_is_complete() -> None:
         assert entry.doc.endswith(".")
         assert entry.version >= 1
         assert entry.target == (
-            "image" if entry.kind == "image" or entry.name in ("drop_image", "mismatch") else "text"
+            "image" if entry.kind == "image" or entry.name in IMAGE_MODALITIES else "text"
         )
         assert set(entry.parameters) in ({"default"}, {"imagenet224", "tiny64"})
         assert entry.nested == (entry.kind != "image" or entry.name == "occlusion")
@@ -241,6 +247,81 @@ def test_derangement_needs_two(units: list[str]) -> None:
         derangement(0, "abc")
 
 
+def test_derangement_of_texts_is_its_own() -> None:
+    units = [f"u{i}" for i in range(50)]
+    assert (
+        derangement(3, units, "mismatch_image") == derangement(3, units) == derangement(3, units, "mismatch")
+    )
+    texts = derangement(3, units, "mismatch_text")
+    assert sum(texts[unit] == derangement(3, units)[unit] for unit in units) < 10
+    assert all(texts[unit] != unit for unit in units)
+    assert set(texts.values()) == set(units)
+    with pytest.raises(InvalidInputError, match="drop_text exchanges nothing; use one of: mismatch"):
+        derangement(3, units, "drop_text")
+    with pytest.raises(InvalidInputError, match="add samples with other texts"):
+        derangement(3, ["a"], "mismatch_text")
+    with pytest.raises(UnknownCorruptionError):
+        derangement(3, units, "mismatch_sound")
+
+
+def test_mismatch_image_is_mismatch() -> None:
+    for severity in SEVERITIES:
+        hit = {name: {i for i in range(300) if is_hit(2, f"u{i}", name, severity)} for name in MISMATCH}
+        assert hit["mismatch_image"] == hit["mismatch"]
+        assert (hit["mismatch_text"] != hit["mismatch"]) == (severity < 5)
+
+
+@pytest.mark.parametrize("shape", [(1, 1, 3), (3, 5, 3), (64, 48, 3)])
+def test_blank_images(shape: tuple[int, ...]) -> None:
+    image = np.random.default_rng(4).integers(0, 256, shape, dtype=np.uint8)
+    image.setflags(write=False)
+    for name in BLANK[:3]:
+        one, two = (blank_image(image, name, view_generator(1, "u", name, s)) for s in (1, 5))
+        assert (one.shape, one.dtype, one.flags.writeable) == (shape, np.uint8, True)
+        assert np.array_equal(one, two)
+    rng = view_generator(1, "u", "blank_noise", 1)
+    assert not blank_image(image, "blank_black", rng).any()
+    mean = blank_image(image, "blank_mean", rng)
+    assert np.ptp(mean.reshape(-1, 3), axis=0).max() == 0
+    assert np.abs(mean[0, 0] - image.mean(axis=(0, 1))).max() <= 0.5
+    # Nothing was drawn so far.
+    assert np.array_equal(
+        blank_image(image, "blank_noise", rng),
+        blank_image(image, "blank_noise", view_generator(1, "u", "blank_noise", 1)),
+    )
+    assert not np.array_equal(image, blank_image(image, "blank_noise", rng))
+
+
+def test_blank_noise_is_uniform_and_stable() -> None:
+    image = np.zeros((100, 100, 3), np.uint8)
+    noise = blank_image(image, "blank_noise", view_generator(0, "u", "blank_noise", 1))
+    assert np.bincount(noise.ravel(), minlength=256).min() > 60
+    assert noise.mean() == pytest.approx(127.5, abs=2)
+    assert noise[0, 0].tolist() == [97, 125, 140]
+    with pytest.raises(InvalidInputError, match="contrast does not blank an image; use blank_black"):
+        blank_image(image, "contrast", view_generator(0, "u", "contrast", 1))
+    with pytest.raises(UnknownCorruptionError):
+        blank_image(image, "blank", view_generator(0, "u", "contrast", 1))
+    with pytest.raises(InvalidInputError, match="RGB"):
+        blank_image(image[..., 0], "blank_black", view_generator(0, "u", "contrast", 1))
+
+
+def test_masked_text() -> None:
+    assert (
+        masked_text("Is there a RED circle, or 3.5?") == "[MASK] [MASK] [MASK] [MASK] [MASK], [MASK] [MASK]?"
+    )
+    assert masked_text("<image>\nUSER: isn't  it?\n(a) no\tASSISTANT:") == (
+        "<image>\nUSER: [MASK]  [MASK]?\n([MASK]) [MASK]\tASSISTANT:"
+    )
+    for text in ("", " \n", "?!", "<image>", "{question}"):
+        assert masked_text(text) == text
+    once = masked_text("今天天气很好，我们去公园。 مرحبا")
+    assert once == "[MASK]，[MASK]。 [MASK]"
+    assert masked_text(once) == once
+    with pytest.raises(InvalidInputError, match="text must be a str"):
+        masked_text(b"a")  # type: ignore[arg-type]
+
+
 # Conversion
 
 
@@ -298,7 +379,9 @@ def everything(picture: NDArray[np.uint8]) -> str:
     text = "Which animals stand behind the fence, and are they looking at us?"
     parts += [text_view(text, n, s, seed=1, unit="é") for n in names("text") for s in (2, 5)]
     parts += [str(is_hit(1, "é", n, 3)) for n in names("modality")]
-    parts += [str(derangement(1, ["x", "y", "z", "é"]))]
+    parts += [str(derangement(1, ["x", "y", "z", "é"], name)) for name in MISMATCH]
+    rng = view_generator(1, "é", "blank_noise", 3)
+    parts += [blank_image(picture, "blank_noise", rng).tobytes().hex(), masked_text(text)]
     return "|".join(parts)
 
 

@@ -1,0 +1,39 @@
+"""How the text corruptions describe themselves to the catalogue."""
+
+from __future__ import annotations
+
+from corruptions.entry import DEFAULT_PROFILE, Corruption, Value
+
+__all__ = ["CHARACTER_SHARES", "EDA", "FULL_SHARES", "NOISE_MT", "OWN", "WORD_SHARES", "text_entry"]
+
+CHARACTER_SHARES: tuple[Value, ...] = (0.02, 0.05, 0.10, 0.15, 0.25)
+WORD_SHARES: tuple[Value, ...] = (0.1, 0.2, 0.3, 0.4, 0.5)
+FULL_SHARES: tuple[Value, ...] = (0.2, 0.4, 0.6, 0.8, 1.0)
+
+NOISE_MT = "Belinkov & Bisk, Synthetic and Natural Noise Both Break Neural MT, ICLR 2018 (1711.02173)"
+EDA = "Wei & Zou, EDA: Easy Data Augmentation, EMNLP 2019 (1901.11196)"
+OWN = "this package"
+
+
+def text_entry(
+    name: str,
+    family: str,
+    parameter: str,
+    shares: tuple[Value, ...],
+    source: str,
+    doc: str,
+    notes: str = "",
+) -> Corruption:
+    """The entry of a text corruption; all of them are nested."""
+    return Corruption(
+        name=name,
+        kind="text",
+        target="text",
+        family=family,
+        parameter=parameter,
+        parameters={DEFAULT_PROFILE: shares},
+        source=source,
+        doc=doc,
+        nested=True,
+        notes=notes,
+    )
