@@ -9,7 +9,17 @@ from typing import Any, Literal
 
 from corruptions.errors import InvalidInputError
 
-__all__ = ["DEFAULT_PROFILE", "SEVERITIES", "Corruption", "Kind", "Target", "Value", "number", "pair"]
+__all__ = [
+    "DEFAULT_PROFILE",
+    "SEVERITIES",
+    "Corruption",
+    "Kind",
+    "Target",
+    "Value",
+    "number",
+    "pair",
+    "several",
+]
 
 Kind = Literal["image", "text", "modality"]
 Target = Literal["image", "text"]
@@ -38,6 +48,8 @@ class Corruption:
         version: raised whenever the output for a given seed changes; belongs in every cache key.
         nested: a lower severity's edits are contained in a higher one's, because the generator is
             seeded without the severity.
+        notes: what a reader of its results has to know, such as a published table that is not monotone;
+            empty for most.
     """
 
     name: str
@@ -50,6 +62,7 @@ class Corruption:
     doc: str
     version: int = 1
     nested: bool = False
+    notes: str = ""
 
     def __post_init__(self) -> None:
         for profile, values in self.parameters.items():
@@ -72,6 +85,7 @@ class Corruption:
             self.doc,
             self.version,
             self.nested,
+            self.notes,
         )
 
     def value(self, severity: int, profile: str = DEFAULT_PROFILE) -> Value:
@@ -100,6 +114,7 @@ class Corruption:
             "doc": self.doc,
             "version": self.version,
             "nested": self.nested,
+            "notes": self.notes,
         }
 
 
@@ -112,3 +127,8 @@ def pair(value: Value) -> tuple[float, float]:
     """A parameter that is two numbers."""
     first, second = value if isinstance(value, tuple) else (value, value)
     return first, second
+
+
+def several(value: Value) -> tuple[float, ...]:
+    """A parameter that is any number of numbers."""
+    return value if isinstance(value, tuple) else (value,)

@@ -50,7 +50,7 @@ def test_catalogue_is_complete() -> None:
     assert names() == tuple(entry.name for entry in catalogue())
     assert len(set(names())) == len(names())
     assert (len(names("image")), len(names("text")), names("modality")) == (
-        10,
+        20,
         6,
         ("drop_image", "drop_text", "mismatch"),
     )

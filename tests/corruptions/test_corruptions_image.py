@@ -26,6 +26,8 @@ from corruptions import (
 
 IMAGE = names("image")
 PROFILES = ("imagenet224", "tiny64")
+# Published tables that are not monotone, in one profile at least; the catalogue's notes say where.
+FLAGGED = {"glass_blur", "snow", "frost", "fog", "spatter", "saturate", "elastic_transform"}
 
 
 def rng(seed: int = 0) -> np.random.Generator:
@@ -50,8 +52,14 @@ def mean_difference(image: NDArray[np.uint8], name: str, severity: int, profile:
 @pytest.mark.parametrize("name", IMAGE)
 def test_severity_is_real(name: str, profile: str, picture: NDArray[np.uint8]) -> None:
     distances = [mean_difference(picture, name, severity, profile) for severity in SEVERITIES]
-    assert distances[0] > 0.2
-    assert all(low < high for low, high in pairwise(distances)), distances
+    assert min(distances) > 0.2
+    assert len(set(distances)) == len(distances)
+    if name not in FLAGGED:
+        assert all(low < high for low, high in pairwise(distances)), distances
+
+
+def test_tables_that_do_not_grow_are_flagged() -> None:
+    assert {name for name in IMAGE if get(name).notes} == FLAGGED
 
 
 @pytest.mark.parametrize("name", IMAGE)
