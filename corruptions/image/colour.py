@@ -13,7 +13,7 @@ from corruptions.entry import Value, number, pair
 __all__ = ["brightness", "saturate"]
 
 # Lifts values that 32-bit arithmetic left a hair under a whole level.
-_ROUNDING = np.float32(2.0**-9)
+_ROUNDING = np.float32(2.0**-12)
 
 
 def brightness(image: NDArray[np.uint8], value: Value, rng: np.random.Generator) -> NDArray[np.uint8]:

@@ -261,6 +261,5 @@ def _sampled(
             under -= above
             under *= low
             above += under
-            above += _ROUNDING
             out[start:stop, :, channel] = above
     return out

@@ -16,7 +16,7 @@ from corruptions.image.warp import enlarge
 __all__ = ["TEXTURES", "fitted", "fog", "frost", "overlay", "snow", "spatter", "texture"]
 
 # Lifts values that 32-bit arithmetic left a hair under a whole level.
-_ROUNDING = np.float32(2.0**-9)
+_ROUNDING = np.float32(2.0**-12)
 
 
 def snow(image: NDArray[np.uint8], value: Value, rng: np.random.Generator) -> NDArray[np.uint8]:
