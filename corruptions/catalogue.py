@@ -5,6 +5,7 @@ from __future__ import annotations
 from corruptions.entry import DEFAULT_PROFILE, Corruption, Kind, Target
 from corruptions.errors import InvalidInputError, UnknownCorruptionError
 from corruptions.image.entries import ENTRIES as IMAGE_ENTRIES
+from corruptions.image.entries_more import ENTRIES as MORE_IMAGE_ENTRIES
 from corruptions.text.entries import ENTRIES as TEXT_ENTRIES
 
 __all__ = ["Corruption", "catalogue", "get", "names"]
@@ -32,6 +33,7 @@ _WRONG_ANSWER = (
 
 _ENTRIES = (
     *IMAGE_ENTRIES,
+    *MORE_IMAGE_ENTRIES,
     *TEXT_ENTRIES,
     _modality("drop_image", "image", "absence", "The image is missing."),
     _modality("drop_text", "text", "absence", "The text is missing."),

@@ -9,7 +9,17 @@ from typing import Any, Literal
 
 from corruptions.errors import InvalidInputError
 
-__all__ = ["DEFAULT_PROFILE", "SEVERITIES", "Corruption", "Kind", "Target", "Value", "number", "pair"]
+__all__ = [
+    "DEFAULT_PROFILE",
+    "SEVERITIES",
+    "Corruption",
+    "Kind",
+    "Target",
+    "Value",
+    "number",
+    "pair",
+    "several",
+]
 
 Kind = Literal["image", "text", "modality"]
 Target = Literal["image", "text"]
@@ -38,8 +48,8 @@ class Corruption:
         version: raised whenever the output for a given seed changes; belongs in every cache key.
         nested: a lower severity's edits are contained in a higher one's, because the generator is
             seeded without the severity.
-        notes: what a reader of results must know: texts that it leaves unchanged, severities that
-            saturate, answers that it can make wrong. Empty where there is nothing to say.
+        notes: what a reader of results must know: inputs that it leaves unchanged, severities that
+            saturate or do not grow, answers that it can make wrong. Empty where there is nothing to say.
     """
 
     name: str
@@ -117,3 +127,8 @@ def pair(value: Value) -> tuple[float, float]:
     """A parameter that is two numbers."""
     first, second = value if isinstance(value, tuple) else (value, value)
     return first, second
+
+
+def several(value: Value) -> tuple[float, ...]:
+    """A parameter that is any number of numbers."""
+    return value if isinstance(value, tuple) else (value,)

@@ -18,7 +18,7 @@ Kernel = Callable[[NDArray[np.uint8], Value, np.random.Generator], NDArray[np.ui
 @cache
 def kernels() -> dict[str, Kernel]:
     """The function of every image corruption. Imported at first use: OpenCV and Pillow load slowly."""
-    from corruptions.image import blur, digital, noise, occlusion
+    from corruptions.image import blur, colour, digital, noise, occlusion, warp, weather
 
     return {
         "gaussian_noise": noise.gaussian_noise,
@@ -31,4 +31,14 @@ def kernels() -> dict[str, Kernel]:
         "contrast": digital.contrast,
         "pixelate": digital.pixelate,
         "occlusion": occlusion.occlusion,
+        "speckle_noise": noise.speckle_noise,
+        "glass_blur": warp.glass_blur,
+        "zoom_blur": warp.zoom_blur,
+        "snow": weather.snow,
+        "frost": weather.frost,
+        "fog": weather.fog,
+        "spatter": weather.spatter,
+        "brightness": colour.brightness,
+        "saturate": colour.saturate,
+        "elastic_transform": warp.elastic_transform,
     }

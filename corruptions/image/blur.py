@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from corruptions.entry import Value, number, pair
 
-__all__ = ["defocus_blur", "gaussian_blur", "motion_blur"]
+__all__ = ["defocus_blur", "gaussian_blur", "motion_blur", "streak"]
 
 # Lifts values that rounding left a hair under a whole level, so that a flat area keeps its grey.
 _ROUNDING = np.float32(2.0**-9)
@@ -81,6 +81,11 @@ def motion_blur(image: NDArray[np.uint8], value: Value, rng: np.random.Generator
     """
     radius, sigma = pair(value)
     angle = math.radians(rng.uniform(-45, 45))
+    return _grey(streak(image.astype(np.float32), radius, sigma, angle))
+
+
+def streak(image: NDArray[np.float32], radius: float, sigma: float, angle: float) -> NDArray[np.float32]:
+    """The smear of `motion_blur` in a direction given in radians, for one or more channels."""
     height, width = image.shape[:2]
     weights = _trail(radius, sigma)
     shifts = [
@@ -94,14 +99,15 @@ def motion_blur(image: NDArray[np.uint8], value: Value, rng: np.random.Generator
         weights = weights[:steps] / weights[:steps].sum()
     down = max(0, max(dy for dy, _ in shifts[:steps]))
     up = max(0, -min(dy for dy, _ in shifts[:steps]))
-    right = max(dx for _, dx in shifts[:steps])
-    # The pixel at (y, x) sees the one at (y + dy, x + dx): the trail runs up or down to the right.
-    padded = cv2.copyMakeBorder(image.astype(np.float32), up, down, 0, right, cv2.BORDER_REPLICATE)
+    right = max(0, max(dx for _, dx in shifts[:steps]))
+    left = max(0, -min(dx for _, dx in shifts[:steps]))
+    # The pixel at (y, x) sees the one at (y + dy, x + dx).
+    padded = cv2.copyMakeBorder(image, up, down, left, right, cv2.BORDER_REPLICATE)
     blurred = np.zeros(image.shape, np.float32)
     for (dy, dx), weight in zip(shifts[:steps], weights, strict=False):
-        y, x = dy + up, dx
+        y, x = dy + up, dx + left
         cv2.scaleAdd(padded[y : y + height, x : x + width], float(weight), blurred, blurred)
-    return _grey(blurred)
+    return blurred
 
 
 @lru_cache(maxsize=16)

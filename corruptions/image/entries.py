@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from corruptions.entry import DEFAULT_PROFILE, Corruption, Value
 
-__all__ = ["ENTRIES", "IMAGENET224", "TINY64"]
+__all__ = ["ENTRIES", "IMAGENET224", "TINY64", "published"]
 
 IMAGENET224 = "imagenet224"
 TINY64 = "tiny64"
@@ -19,9 +19,16 @@ _IMAGENET_C = (
 )
 
 
-def _published(
-    name: str, family: str, parameter: str, large: tuple[Value, ...], small: tuple[Value, ...], doc: str
+def published(
+    name: str,
+    family: str,
+    parameter: str,
+    large: tuple[Value, ...],
+    small: tuple[Value, ...],
+    doc: str,
+    notes: str = "",
 ) -> Corruption:
+    """An entry of ImageNet-C, with its tables for large and for small pictures."""
     return Corruption(
         name=name,
         kind="image",
@@ -31,13 +38,14 @@ def _published(
         parameters={IMAGENET224: large, TINY64: small},
         source=_IMAGENET_C,
         doc=doc,
+        notes=notes,
     )
 
 
 _CONTRAST = (0.4, 0.3, 0.2, 0.1, 0.05)
 
 ENTRIES = (
-    _published(
+    published(
         "gaussian_noise",
         "noise",
         "standard deviation (share of full scale)",
@@ -45,7 +53,7 @@ ENTRIES = (
         (0.04, 0.08, 0.12, 0.15, 0.18),
         "Adds independent normal noise to every channel value.",
     ),
-    _published(
+    published(
         "shot_noise",
         "noise",
         "photons at full scale (count)",
@@ -53,7 +61,7 @@ ENTRIES = (
         (250.0, 100.0, 50.0, 30.0, 15.0),
         "Replaces every channel value by a Poisson count of photons.",
     ),
-    _published(
+    published(
         "impulse_noise",
         "noise",
         "share of channel values hit",
@@ -61,7 +69,7 @@ ENTRIES = (
         (0.01, 0.02, 0.05, 0.08, 0.14),
         "Sets channel values to 0 or 255, each with equal chance.",
     ),
-    _published(
+    published(
         "gaussian_blur",
         "blur",
         "standard deviation (pixels)",
@@ -69,7 +77,7 @@ ENTRIES = (
         (0.5, 0.75, 1.0, 1.25, 1.5),
         "Convolves with a normal density.",
     ),
-    _published(
+    published(
         "defocus_blur",
         "blur",
         "disk radius, edge smoothing (pixels)",
@@ -77,7 +85,7 @@ ENTRIES = (
         ((0.5, 0.6), (1.0, 0.1), (1.5, 0.1), (2.5, 0.01), (3.0, 0.1)),
         "Convolves with the disk of a lens out of focus.",
     ),
-    _published(
+    published(
         "motion_blur",
         "blur",
         "trail radius, trail standard deviation (pixels)",
@@ -85,7 +93,7 @@ ENTRIES = (
         ((10.0, 1.0), (10.0, 1.5), (10.0, 2.0), (10.0, 2.5), (12.0, 3.0)),
         "Smears along one direction drawn between -45 and 45 degrees, as imagecorruptions does.",
     ),
-    _published(
+    published(
         "jpeg_compression",
         "digital",
         "JPEG quality (0-100)",
@@ -93,7 +101,7 @@ ENTRIES = (
         (65.0, 58.0, 50.0, 40.0, 25.0),
         "Compresses and decompresses as JPEG with 4:2:0 chroma.",
     ),
-    _published(
+    published(
         "contrast",
         "digital",
         "remaining contrast (share)",
@@ -101,7 +109,7 @@ ENTRIES = (
         _CONTRAST,
         "Pulls every channel value towards the channel's mean.",
     ),
-    _published(
+    published(
         "pixelate",
         "digital",
         "side of the reduced picture (share)",

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from corruptions.entry import Value, number
 
-__all__ = ["gaussian_noise", "impulse_noise", "shot_noise"]
+__all__ = ["gaussian_noise", "impulse_noise", "shot_noise", "speckle_noise"]
 
 _BUCKETS = 4096
 
@@ -58,6 +58,16 @@ def shot_noise(image: NDArray[np.uint8], value: Value, rng: np.random.Generator)
     count = np.searchsorted(steps, at + draw, side="right") - at * (levels.size - 1)
     out[unsure] = levels[np.minimum(count, levels.size - 1)]
     return out.astype(np.uint8).reshape(image.shape)
+
+
+def speckle_noise(image: NDArray[np.uint8], value: Value, rng: np.random.Generator) -> NDArray[np.uint8]:
+    """x + x * N(0, sigma) in every channel value, clipped: noise that grows with the light."""
+    noisy = rng.standard_normal(image.shape, dtype=np.float32)
+    noisy *= np.float32(number(value))
+    noisy += np.float32(1)
+    noisy *= image
+    np.clip(noisy, 0, 255, out=noisy)
+    return noisy.astype(np.uint8)
 
 
 @lru_cache(maxsize=16)

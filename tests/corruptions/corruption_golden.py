@@ -18,7 +18,19 @@ from corruptions import SEVERITIES, get, image_view, names, text_view
 PATH = Path(__file__).with_name("corruption_golden.json")
 
 # Arithmetic of NumPy alone: the same bytes on every machine. The others go through OpenCV or Pillow.
-EXACT = ("gaussian_noise", "shot_noise", "impulse_noise", "contrast", "occlusion")
+EXACT = (
+    "gaussian_noise",
+    "shot_noise",
+    "impulse_noise",
+    "speckle_noise",
+    "contrast",
+    "occlusion",
+    "zoom_blur",
+    "fog",
+    "frost",
+    "brightness",
+    "saturate",
+)
 
 
 def sampled(image: NDArray[np.uint8]) -> list[int]:

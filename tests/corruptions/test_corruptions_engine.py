@@ -56,7 +56,7 @@ def test_catalogue_is_complete() -> None:
     assert names() == tuple(entry.name for entry in catalogue())
     assert len(set(names())) == len(names())
     assert (len(names("image")), len(names("text")), names("modality")) == (
-        10,
+        20,
         30,
         (*ABSENCE, *BLANK, *MISMATCH),
     )

@@ -26,6 +26,18 @@ from corruptions import (
 
 IMAGE = names("image")
 PROFILES = ("imagenet224", "tiny64")
+FLAT = (
+    "gaussian_blur",
+    "defocus_blur",
+    "motion_blur",
+    "glass_blur",
+    "zoom_blur",
+    "elastic_transform",
+    "contrast",
+    "pixelate",
+)
+# Published tables that are not monotone, in one profile at least; the catalogue's notes say where.
+FLAGGED = {"glass_blur", "snow", "frost", "fog", "spatter", "saturate", "elastic_transform"}
 
 
 def rng(seed: int = 0) -> np.random.Generator:
@@ -50,8 +62,14 @@ def mean_difference(image: NDArray[np.uint8], name: str, severity: int, profile:
 @pytest.mark.parametrize("name", IMAGE)
 def test_severity_is_real(name: str, profile: str, picture: NDArray[np.uint8]) -> None:
     distances = [mean_difference(picture, name, severity, profile) for severity in SEVERITIES]
-    assert distances[0] > 0.2
-    assert all(low < high for low, high in pairwise(distances)), distances
+    assert min(distances) > 0.2
+    assert len(set(distances)) == len(distances)
+    if name not in FLAGGED:
+        assert all(low < high for low, high in pairwise(distances)), distances
+
+
+def test_tables_that_do_not_grow_are_flagged() -> None:
+    assert {name for name in IMAGE if get(name).notes} == FLAGGED
 
 
 @pytest.mark.parametrize("name", IMAGE)
@@ -96,7 +114,7 @@ def test_odd_shapes(name: str, shape: tuple[int, int]) -> None:
 
 
 @pytest.mark.parametrize("grey", [0, 1, 100, 128, 254, 255])
-@pytest.mark.parametrize("name", ["gaussian_blur", "defocus_blur", "motion_blur", "contrast", "pixelate"])
+@pytest.mark.parametrize("name", FLAT)
 def test_flat_pictures_stay_flat(name: str, grey: int) -> None:
     for size in (12, 64, 150):
         image = np.full((size, size, 3), grey, np.uint8)
