@@ -34,6 +34,8 @@ class DatasetConfig(_Strict):
     def _local_has_a_path(self) -> DatasetConfig:
         if (self.name == "local") != (self.path is not None):
             raise ValueError("'path' belongs to the local data set, and the local data set needs one")
+        if self.name != "local" and self.images is not None:
+            raise ValueError("'images' belongs to the local data set")
         return self
 
 
@@ -76,7 +78,7 @@ class Suite(_Strict):
     description: str = ""
     task: Literal["vqa"] = "vqa"
     dataset: DatasetConfig
-    models: tuple[str, ...] = ("baseline", "dms")
+    models: tuple[str, ...] = Field(default=("baseline", "dms"), min_length=1)
     score: Literal["exact_match"] = "exact_match"
     seed: int = Field(default=0, ge=0)
     limit: int | None = Field(default=None, ge=1)
@@ -145,6 +147,14 @@ class Suite(_Strict):
             data["grid"]["joint"] = tuple(
                 pair for pair in data["grid"]["joint"] if {pair["image"], pair["text"]} <= set(only)
             )
+            joint = {name for pair in data["grid"]["joint"] for name in pair.values()}
+            for name in only:
+                if name not in joint and not any(name in names for names in data["grid"].values()):
+                    if name == CLEAN_NAME:
+                        continue
+                    raise SuiteError(
+                        f"suite '{self.name}' holds '{name}' together with others only: name both of a pair"
+                    )
         return _validated(data, f"suite '{self.name}'")
 
     @property

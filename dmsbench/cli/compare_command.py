@@ -62,6 +62,7 @@ def _print(result: Comparison, suite: str, a: str, b: str, folder: Any) -> None:
         f"{suite}: {result.n_pairs:,} paired rows of {result.n_samples:,} samples, "
         f"{result.n_groups:,} images; {result.n_left_out:,} left out for errors; {folder}",
         highlight=False,
+        markup=False,
         soft_wrap=True,
     )
-    console.print(verdict_line(result, a, b), highlight=False, soft_wrap=True, style="bold")
+    console.print(verdict_line(result, a, b), highlight=False, markup=False, soft_wrap=True, style="bold")

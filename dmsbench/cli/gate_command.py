@@ -29,7 +29,7 @@ def gate(
     (for single corruptions after Holm's correction). Missing conditions fail. Exit 3 where the two cannot
     be compared. Example:
 
-      dmsbench gate --reference results/reference:baseline --candidate baseline --tolerance 0.02
+      dmsbench gate --reference results/smoke/0123456789ab:baseline --candidate mine
     """
     from rich.console import Console
 
@@ -43,7 +43,7 @@ def gate(
     console = Console()
     console.print(gate_table(result))
     for note in result.notes:
-        console.print(f"note: {note}", highlight=False, soft_wrap=True)
+        console.print(f"note: {note}", highlight=False, markup=False, soft_wrap=True)
     for failure in result.failures:
         console.print(
             f"FAIL {failure.name}: {failure.message}", highlight=False, soft_wrap=True, markup=False

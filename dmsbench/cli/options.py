@@ -28,9 +28,9 @@ def parse_severities(text: str) -> tuple[int, ...]:
     found: list[int] = []
     for piece in text.split(","):
         low, dash, high = piece.strip().partition("-")
-        if not low.isdigit() or (dash and not high.isdigit()):
+        if not dash:
+            high = low
+        if not ({low, high} <= set("12345") and low <= high):
             raise DmsbenchError(f"--severity '{text}': use numbers from 1 to 5, such as 1,3,5 or 1-5")
-        found += range(int(low), int(high or low) + 1)
-    if not found or not set(found) <= {1, 2, 3, 4, 5}:
-        raise DmsbenchError(f"--severity '{text}': use numbers from 1 to 5, such as 1,3,5 or 1-5")
+        found += range(int(low), int(high) + 1)
     return tuple(found)

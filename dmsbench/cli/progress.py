@@ -22,10 +22,10 @@ def watching(console: Console, plan: Plan, models: Sequence[str]) -> Iterator[Ca
     total = plan.samples * plan.conditions
     if console.is_terminal and not console.quiet:
         with Progress(
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(),
             MofNCompleteColumn(),
-            TextColumn("{task.fields[note]}"),
+            TextColumn("{task.fields[note]}", markup=False),
             TimeRemainingColumn(),
             console=console,
         ) as bars:

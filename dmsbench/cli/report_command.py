@@ -37,4 +37,4 @@ def report(
     console = Console()
     built = build_report(folder, folder.manifest())
     print_report(built, console)
-    console.print(f"in {folder.path}", highlight=False, soft_wrap=True)
+    console.print(f"in {folder.path}", highlight=False, markup=False, soft_wrap=True)

@@ -103,7 +103,7 @@ def _run(
 
     from dmsbench.models.spec import parse
 
-    if batch_size != "auto" and not (batch_size.isdigit() and int(batch_size) > 0):
+    if batch_size != "auto" and not (batch_size.isdecimal() and int(batch_size) > 0):
         raise DmsbenchError(f"--batch-size '{batch_size}': use a positive number or auto")
     for text in suite.models:
         parse(text)  # a misspelt model must not cost the seconds that importing torch takes
@@ -126,9 +126,10 @@ def _run(
         arms, entries = load_arms(job, device=device)
     rows = automatic_batch_size(arms, pick_device(device)) if batch_size == "auto" else int(batch_size)
     if dry_run:
-        return _dry_run(job, arms, rows)
+        return _dry_run(job, arms, rows, fresh=fresh)
     messages.print(
-        f"{suite.name}: {len(suite.conditions)} conditions × {job.plan.samples} samples × {len(arms)} models"
+        f"{suite.name}: {len(suite.conditions)} conditions × {job.plan.samples} samples × {len(arms)} models",
+        markup=False,
     )
     previous = signal.signal(signal.SIGTERM, _stop)
     try:
@@ -155,11 +156,14 @@ def _finish(job: Job, manifest: dict[str, Any], tally: Tally, names: list[str], 
     print_report(report, console)
     total, errors = sum(tally.rows.values()), sum(tally.errors.values())
     reused = sum(tally.reused.values())
+    if errors:
+        console.print(_commonest(tally), highlight=False, markup=False, soft_wrap=True)
     console.print(
         f"{total:,} records of {', '.join(names)}, {errors:,} errors"
         + (f", {reused:,} from an earlier run" if reused else "")
         + f"; in {job.folder.path}",
         highlight=False,
+        markup=False,
         soft_wrap=True,
     )
     for name in names:
@@ -169,19 +173,27 @@ def _finish(job: Job, manifest: dict[str, Any], tally: Tally, names: list[str], 
                 f"dmsbench: {rate:.1%} of {name}'s rows failed, the suite allows "
                 f"{job.suite.max_error_rate:.1%} (max_error_rate)",
                 highlight=False,
+                markup=False,
                 soft_wrap=True,
             )
             return 4
     return 0
 
 
-def _dry_run(job: Job, arms: Sequence[Arm], batch_size: int) -> int:
+def _commonest(tally: Tally, most: int = 3) -> str:
+    """The commonest reasons of errors with their counts, in one line."""
+    shown = [f"{count:,} × {reason}" for reason, count in tally.reasons.most_common(most)]
+    more = len(tally.reasons) - len(shown)
+    return f"errors: {'; '.join(shown)}" + (f"; and {more:,} other reasons" if more else "")
+
+
+def _dry_run(job: Job, arms: Sequence[Arm], batch_size: int, *, fresh: bool) -> int:
     from rich.console import Console
     from rich.table import Table
 
     from dmsbench.runner.estimate import estimate
 
-    found = estimate(job, arms, batch_size)
+    found = estimate(job, arms, batch_size, fresh=fresh)
     console = Console()
     table = Table("model", "rows", "cached", "to do", "estimated time", title=f"{job.suite.name}: dry run")
     for line in found:
@@ -197,6 +209,7 @@ def _dry_run(job: Job, arms: Sequence[Arm], batch_size: int) -> int:
         f"{len(job.suite.conditions)} conditions × {job.plan.samples} samples of {job.dataset.name}/"
         f"{job.dataset.split}; batches of {batch_size} rows; would write to {job.folder.path}",
         highlight=False,
+        markup=False,
         soft_wrap=True,
     )
     for name, severities in _cells(job.suite).items():

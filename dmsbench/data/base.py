@@ -103,7 +103,9 @@ def fingerprint(samples: Sequence[Sample]) -> str:
     """
     digest = hashlib.blake2b(digest_size=16)
     for sample in sorted(samples, key=lambda sample: sample.id):
-        row = [sample.id, sample.group, sample.question, sample.answers, sample.context]
+        row: list[object] = [sample.id, sample.group, sample.question, sample.answers, sample.context]
+        if sample.fault is not None:
+            row.append(sample.fault)  # what could be read of a mended row may be the same
         digest.update(json.dumps(row, ensure_ascii=True).encode())
     images = {sample.group: sample.image for sample in samples}
     for group in sorted(images):
@@ -147,16 +149,26 @@ def commonest_answer(samples: Sequence[Sample]) -> Chance | None:
     return Chance(best / len(usable), "the commonest answer of the set, always given")
 
 
-def load_image(path: Path) -> npt.NDArray[np.uint8]:
-    """An image file as uint8 RGB, H×W×3; EXIF orientation honoured.
+#: Pillow's modes whose range is not known, in words.
+_WIDE = {"I": "32-bit integers", "F": "floating-point numbers"}
 
-    Raises SampleError when the file is missing, truncated, too large or no image.
+
+def load_image(path: Path) -> npt.NDArray[np.uint8]:
+    """An image file as uint8 RGB, H×W×3; EXIF orientation honoured, 16 bits cut to their upper 8.
+
+    Raises SampleError when the file is missing, truncated, too large, no image, or one of 32 bits a channel.
     """
     from PIL import Image, ImageOps
 
     try:
         with Image.open(path) as picture:
             upright = ImageOps.exif_transpose(picture)
+            if upright.mode.startswith("I;16"):
+                # Pillow's own conversion clips at 255: all but the darkest picture would turn white.
+                grey = (np.asarray(upright) >> 8).astype(np.uint8)
+                return np.repeat(grey[:, :, None], 3, axis=2)
+            if upright.mode in ("I", "F"):
+                raise SampleError(f"{path.name}: its pixels are {_WIDE[upright.mode]}; save it with 8 bits")
             return np.asarray(upright.convert("RGB"), dtype=np.uint8)
     except FileNotFoundError:
         raise SampleError(f"{path.name}: no such image") from None

@@ -56,13 +56,18 @@ def answers() -> tuple[str, ...]:
     return tuple(sorted((_folder() / "answers.txt").read_text().split()))
 
 
+def check_split(split: str) -> None:
+    """Raises DataError for a split that there is not."""
+    if split not in SPLITS:
+        raise DataError(f"easy_vqa has no split '{split}': use one of {', '.join(SPLITS)}")
+
+
 def load(split: str = "test") -> Dataset:
     """One split of easy-VQA.
 
     Raises DataError for an unknown split.
     """
-    if split not in SPLITS:
-        raise DataError(f"easy_vqa has no split '{split}': use one of {', '.join(SPLITS)}")
+    check_split(split)
     training = _samples("train")
     held_out = set(shuffled({sample.group for sample in training}, SPLIT_SEED)[:VALIDATION_IMAGES])
     fitting = [sample for sample in training if sample.group not in held_out]

@@ -71,6 +71,8 @@ def print_report(report: Report, console: Console) -> None:
     if any(card.corruptions for card in report.scorecards.values()):
         console.print(corruption_table(report.scorecards))
     if report.unfinished:
-        console.print(f"not finished, so not shown: {', '.join(report.unfinished)}", highlight=False)
+        console.print(
+            f"not finished, so not shown: {', '.join(report.unfinished)}", highlight=False, markup=False
+        )
     names = ", ".join(path.name for path in report.files)
-    console.print(f"written: {names}", highlight=False, soft_wrap=True)
+    console.print(f"written: {names}", highlight=False, markup=False, soft_wrap=True)

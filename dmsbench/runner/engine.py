@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -44,18 +45,26 @@ class Progress:
 
 @dataclass(slots=True)
 class Tally:
-    """What a run did, by model: rows in all, rows answered by the model, rows not ok, seconds."""
+    """What a run did, by model: rows in all, rows answered by the model, rows not ok, seconds.
+
+    ``reasons`` counts the messages of the rows that are not ok, over all models.
+    """
 
     rows: dict[str, int] = field(default_factory=dict)
     answered: dict[str, int] = field(default_factory=dict)
     errors: dict[str, int] = field(default_factory=dict)
     reused: dict[str, int] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
+    reasons: Counter[str] = field(default_factory=Counter)
 
     def add(self, counter: dict[str, int], model: str, count: int) -> None:
         """Counts something for a model."""
         counter[model] = counter.get(model, 0) + count
 
+
+#: Pairs of prompt tokens in a batch, padding included: what attention's memory grows with. Without it one
+#: very long question would pad a whole batch to its length.
+BATCH_PAIRS = 2**26
 
 #: Image content, question, context and whether the text is there: rows that agree have one answer.
 ContentKey = tuple[str, str, str, bool]
@@ -72,7 +81,12 @@ class _Cell:
 
     @property
     def key(self) -> ContentKey:
-        return self.image.hash, self.text.question, self.text.context or "", self.text.present
+        return self.image.hash, self.text.question, self._context, self.text.present
+
+    @property
+    def _context(self) -> str:
+        # An empty context is not none at all: beside one, the question is no evidence.
+        return "" if self.text.context is None else f"={self.text.context}"
 
     @property
     def failure(self) -> Outcome | None:
@@ -134,9 +148,10 @@ class LocalEngine:
             key = arm.key_of(block, plan)
             if self.folder.has_part(arm.name, key):
                 table = self.folder.read_part(arm.name, key)
-                errors = sum(status != "ok" for status in table["status"].to_pylist())
+                found = (table["status"].to_pylist(), table["error"].to_pylist())
+                reasons = [error or status for status, error in zip(*found, strict=True) if status != "ok"]
                 self.tally.add(self.tally.reused, arm.name, rows)
-                self._count(arm, plan, rows, errors, reused=True)
+                self._count(arm, plan, rows, reasons, reused=True)
             else:
                 todo.append((arm, key))
         if not todo:
@@ -155,12 +170,14 @@ class LocalEngine:
                 ],
             )
             self.folder.write_part(arm.name, key, columns)
-            self._count(arm, plan, rows, sum(outcome.status != "ok" for outcome in outcomes), reused=False)
+            reasons = [outcome.error or outcome.status for outcome in outcomes if outcome.status != "ok"]
+            self._count(arm, plan, rows, reasons, reused=False)
 
-    def _count(self, arm: Arm, plan: ImagePlan, rows: int, errors: int, *, reused: bool) -> None:
+    def _count(self, arm: Arm, plan: ImagePlan, rows: int, reasons: Sequence[str], *, reused: bool) -> None:
         self.tally.add(self.tally.rows, arm.name, rows)
-        self.tally.add(self.tally.errors, arm.name, errors)
-        self.on_progress(Progress(arm.name, plan.image, rows, errors, reused))
+        self.tally.add(self.tally.errors, arm.name, len(reasons))
+        self.tally.reasons.update(reasons)
+        self.on_progress(Progress(arm.name, plan.image, rows, len(reasons), reused))
 
     def _cells(self, block: Block, plan: ImagePlan) -> list[_Cell]:
         images: dict[str, ImageView] = {}
@@ -216,6 +233,11 @@ class LocalEngine:
         place = {name: index for index, name in enumerate(pictures)}
         began = time.perf_counter()
         state, trouble = _tried(lambda: arms[0].model.encode(list(pictures.values())))
+        if trouble is not None and len(pictures) > 1:
+            # As with rows: a picture that cannot be encoded costs itself, and memory suffices.
+            for half in batches(list(pictures), (len(pictures) + 1) // 2):
+                self._answer_pictures(arms, wanted, {name: pictures[name] for name in half})
+            return
         encoding = time.perf_counter() - began
         for arm in arms:
             began = time.perf_counter()
@@ -233,7 +255,7 @@ class LocalEngine:
                     measured.append((length, key, cell))
             # Rows of like length side by side: little padding. The key settles the order for good.
             measured.sort(key=lambda entry: entry[:2])
-            for batch in batches(measured, self.batch_size):
+            for batch in _affordable(measured, self.batch_size):
                 rows = [(place[key[0]], key, cell.prompt) for _, key, cell in batch]
                 self._answer_batch(arm, state, rows)
             self.tally.add(self.tally.answered, arm.name, len(measured))
@@ -255,6 +277,18 @@ class LocalEngine:
             half = len(batch) // 2
             self._answer_batch(arm, state, batch[:half])
             self._answer_batch(arm, state, batch[half:])
+
+
+def _affordable(
+    rows: Sequence[tuple[int, ContentKey, _Cell]], size: int
+) -> Iterator[Sequence[tuple[int, ContentKey, _Cell]]]:
+    """Rows, shortest first, in batches of ``size`` or, where the longest row's padding costs much, fewer."""
+    start = 0
+    for end in range(1, len(rows) + 1):
+        longest = rows[end][0] if end < len(rows) else 0
+        if end == len(rows) or end - start >= size or (end - start + 1) * longest**2 > BATCH_PAIRS:
+            yield rows[start:end]
+            start = end
 
 
 def _blank(picture: Image) -> Image:

@@ -32,7 +32,7 @@ class Estimate:
     seconds: float
 
 
-def estimate(job: Job, arms: Sequence[Arm], batch_size: int) -> list[Estimate]:
+def estimate(job: Job, arms: Sequence[Arm], batch_size: int, *, fresh: bool = False) -> list[Estimate]:
     """Answers some clean and some corrupted rows for real, in a temporary folder, and extrapolates.
 
     An upper bound as a rule: rows of equal content are answered once in a run, and the probe counts each.
@@ -40,7 +40,10 @@ def estimate(job: Job, arms: Sequence[Arm], batch_size: int) -> list[Estimate]:
     found = []
     for arm in arms:
         pieces = [
-            (len(block.samples) * len(plan.texts), job.folder.has_part(arm.name, arm.key_of(block, plan)))
+            (
+                len(block.samples) * len(plan.texts),
+                not fresh and job.folder.has_part(arm.name, arm.key_of(block, plan)),
+            )
             for block in job.plan.blocks
             for plan in job.plan.images
         ]

@@ -51,7 +51,9 @@ def entrant(where: str | Path, model: str | None = None) -> Entrant:
     manifest = folder.manifest()
     names = list(manifest["models"])
     if model is None:
-        if len(names) != 1:
+        if not names:
+            raise DmsbenchError(f"{folder.path} holds no model; run the suite again to complete it")
+        if len(names) > 1:
             raise DmsbenchError(
                 f"{folder.path} holds {', '.join(names)}: say which, as {folder.path}:{names[0]}"
             )
@@ -79,6 +81,8 @@ def pair(a: str, b: str, out: Path, suite: str | None = None) -> tuple[Entrant, 
     def newest(name: str) -> Entrant:
         if _is_folder(name):
             return entrant(name)
+        if "/" in name or "\\" in name or ":" in name or Path(name).is_dir():
+            raise DmsbenchError(f"'{name}': no run there; give FOLDER:MODEL with the folder of {MANIFEST}")
         for folder in found:
             if name in folder.manifest()["models"]:
                 return entrant(folder.path, name)
@@ -117,7 +121,7 @@ def check_comparable(a: Entrant, b: Entrant) -> None:
 
 def _shown(value: object) -> str:
     if isinstance(value, dict):
-        return f"{value['name']}/{value['split']}, samples {value['samples'][:8]}"
+        return f"{value['name']}/{value['split']} {value['fingerprint'][:8]}, samples {value['samples'][:8]}"
     return str(value)
 
 

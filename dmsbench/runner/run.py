@@ -21,12 +21,13 @@ from dmsbench.runner.engine import Arm, LocalEngine, Progress, Tally
 from dmsbench.runner.plan import Block, ImagePlan, Plan, by_image, in_blocks, limited
 from dmsbench.runner.records import RECORD_VERSION
 from dmsbench.runner.rows import row_builder
-from dmsbench.runner.store import RunFolder, digest
+from dmsbench.runner.store import MANIFEST, MANIFEST_FORMAT, RunFolder, digest
 from dmsbench.runner.views import Views
 from dmsbench.suite import Suite
 from dmsbench.tasks import vqa
 
-MANIFEST_FORMAT = 1
+#: Bytes of a model's name: what common file systems take.
+LONGEST_NAME = 255
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +109,8 @@ def load_arms(job: Job, *, device: str = "auto") -> tuple[list[Arm], dict[str, d
     for name in names:
         if names.count(name) > 1:
             raise DmsbenchError(f"two models are named '{name}': give one another name, NAME=SPEC")
+        if len(name.encode()) > LONGEST_NAME:
+            raise DmsbenchError(f"model name '{name[:20]}…' is too long: a folder is named after it")
     zoo = Zoo(pick_device(device), job.dataset.answer_space)
     arms, entries = [], {}
     for spec in specs:
@@ -204,7 +207,7 @@ def _entry(
 def _merged(job: Job, entries: dict[str, dict[str, Any]]) -> dict[str, Any]:
     """The manifest with these models beside those that the folder holds already."""
     models: dict[str, Any] = {}
-    if (job.folder.path / "manifest.json").is_file():
+    if (job.folder.path / MANIFEST).is_file():
         models = job.folder.manifest()["models"]
     chance = job.dataset.chance
     return {

@@ -14,7 +14,7 @@ import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 import pandas as pd
 import pyarrow as pa
@@ -26,7 +26,10 @@ from dmsbench.runner.records import SCHEMA
 
 MANIFEST = "manifest.json"
 PARTS = "parts"
+#: Raised with the manifest's layout; a manifest of another one is not read.
+MANIFEST_FORMAT = 1
 _KEY = b"dmsbench.key"
+_MEND = "delete or move it and run the suite again: sound parts beside it are kept"
 
 
 def digest(content: object) -> str:
@@ -59,18 +62,23 @@ class RunFolder:
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
         """Holds the folder against a second run; raises DmsbenchError where another one holds it."""
+        lock = FileLock(self.path / ".lock")
         try:
             self.path.mkdir(parents=True, exist_ok=True)
-            with FileLock(self.path / ".lock", timeout=0):
-                yield
+            lock.acquire(timeout=0)
         except Timeout:
             raise DmsbenchError(
                 f"{self.path}: another run is writing here; wait for it, or use another --out"
             ) from None
-        except PermissionError as error:
+        except OSError as error:
             raise DmsbenchError(
-                f"{self.path}: cannot be written ({error.strerror}); use another --out"
+                f"{self.path}: cannot be written ({error.strerror or error}); use another --out"
             ) from None
+        # What goes wrong from here on is not about the folder, and is passed on as it is.
+        try:
+            yield
+        finally:
+            lock.release()
 
     def part(self, model: str, key: str) -> Path:
         """The file of a part."""
@@ -124,9 +132,9 @@ class RunFolder:
         except FileNotFoundError:
             raise DmsbenchError(f"{self.path}: no run here (no {MANIFEST})") from None
         except (OSError, ValueError) as error:
-            raise DmsbenchError(f"{path}: cannot be read ({error})") from None
-        if not isinstance(found, dict) or "models" not in found:
-            raise DmsbenchError(f"{path}: not a manifest of dmsbench")
+            raise DmsbenchError(f"{path}: cannot be read ({error}); {_MEND}") from None
+        if not _is_manifest(found):
+            raise DmsbenchError(f"{path}: not a manifest of this version of dmsbench; {_MEND}")
         return found
 
     def missing(self, model: str) -> list[str]:
@@ -154,6 +162,16 @@ class RunFolder:
             )
         parts: list[dict[str, Any]] = models[model]["parts"]
         return parts
+
+
+def _is_manifest(found: Any) -> TypeGuard[dict[str, Any]]:
+    return (
+        isinstance(found, dict)
+        and found.get("format") == MANIFEST_FORMAT
+        and {"fingerprint", "chance"} <= found.keys()
+        and all(isinstance(found.get(key), dict) for key in ("identity", "dataset", "models"))
+        and all(isinstance(entry, dict) and "parts" in entry for entry in found["models"].values())
+    )
 
 
 def frame(tables: Sequence[pa.Table]) -> pd.DataFrame:

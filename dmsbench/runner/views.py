@@ -142,6 +142,8 @@ class Views:
                 self._donors = corruptions.derangement(self.seed, self._pool)
             except corruptions.CorruptionError as error:
                 return ImageView(None, "", True, str(error), "corruption_error")
+        if group not in self._donors:
+            return clean  # no sample of it can be asked, so nobody sees this view
         donor = self._clean_image(self._donors[group])
         if donor.error is not None:
             return ImageView(None, "", True, f"the other sample's image: {donor.error}", "corruption_error")

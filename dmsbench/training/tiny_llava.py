@@ -1,9 +1,9 @@
-"""Stage 2 and the whole recipe of ``tiny-llava-easy-vqa``."""
+"""Stage 2 of ``tiny-llava-easy-vqa``: the whole model learns to answer; and the recipe's settings."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -158,6 +158,3 @@ def packed_hidden(
     ).last_hidden_state
     slots: torch.Tensor = hidden[:, start.shape[1] + images.shape[1] :]
     return slots.reshape(-1, slots.shape[-1])
-
-
-Log = Callable[[str], None]

@@ -11,7 +11,7 @@ import pytest
 
 from dmsbench.errors import DmsbenchError, NotComparableError, UnknownNameError
 from dmsbench.runner.find import check_comparable, entrant, pair, runs
-from dmsbench.runner.store import RunFolder
+from dmsbench.runner.store import MANIFEST_FORMAT, RunFolder
 
 IDENTITY = {
     "suite": "little",
@@ -28,7 +28,9 @@ IDENTITY = {
 def make(out: Path, name: str, models: list[str], age: int = 0, **changes: Any) -> RunFolder:
     identity = copy.deepcopy(IDENTITY) | changes
     folder = RunFolder(out / identity["suite"] / name)
-    folder.write_manifest({"identity": identity, "models": {model: {"parts": []} for model in models}})
+    rest = {"format": MANIFEST_FORMAT, "fingerprint": "f", "chance": None, "dataset": {}}
+    held = {model: {"parts": []} for model in models}
+    folder.write_manifest({**rest, "identity": identity, "models": held})
     os.utime(folder.path / "manifest.json", (1_000_000 - age, 1_000_000 - age))
     return folder
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from dmsbench.errors import DmsbenchError, NotComparableError
 from dmsbench.runner.records import SCHEMA
-from dmsbench.runner.store import RunFolder, digest, write_atomically
+from dmsbench.runner.store import MANIFEST_FORMAT, RunFolder, digest, write_atomically
 
 
 def rows(count: int = 3) -> dict[str, list[Any]]:
@@ -122,7 +122,8 @@ def test_manifest_errors_say_what_and_where(tmp_path: Path) -> None:
     (tmp_path / "manifest.json").write_text("[]")
     with pytest.raises(DmsbenchError, match="not a manifest"):
         folder.manifest()
-    folder.write_manifest({"models": {"m": {"parts": [{"key": "k"}]}}})
+    rest = {"format": MANIFEST_FORMAT, "fingerprint": "f", "chance": None, "dataset": {}, "identity": {}}
+    folder.write_manifest({**rest, "models": {"m": {"parts": [{"key": "k"}]}}})
     with pytest.raises(NotComparableError, match="lacks 1 of 1 parts"):
         folder.records("m")
     with pytest.raises(NotComparableError, match="no model 'x' here; it holds m"):
