@@ -37,6 +37,11 @@ class Sample:
     context: str | None = None
     fault: str | None = None
 
+    @property
+    def evidence(self) -> str:
+        """The text that a corruption acts on: the context where there is one, else the question."""
+        return self.question if self.context is None else self.context
+
 
 @dataclass(frozen=True, slots=True)
 class Chance:

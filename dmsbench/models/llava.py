@@ -14,6 +14,7 @@ import torch
 from safetensors import SafetensorError
 from transformers import AutoProcessor, DynamicCache, LlavaConfig, LlavaForConditionalGeneration
 
+from dmsbench.data.base import SampleError
 from dmsbench.errors import ModelError
 from dmsbench.fusion.attention_bias import (
     SUPPORTED_ATTENTION,
@@ -121,8 +122,18 @@ class LlavaModel:
         }
 
     def length(self, prompt: Prompt) -> int:
-        """Tokens after the image."""
-        return len(self.format.suffix(prompt).ids)
+        """Tokens after the image.
+
+        Raises SampleError for a prompt that the model's positions cannot hold: past them it answers noise.
+        """
+        length = len(self.format.suffix(prompt).ids)
+        most = getattr(self.language_model.config, "max_position_embeddings", None)
+        needed = (
+            length + self.model.config.image_seq_length + len(self.format.prefix_ids) + self.max_new_tokens
+        )
+        if most is not None and needed > most:
+            raise SampleError(f"the prompt and its answer take {needed} tokens, the model holds {most}")
+        return length
 
     def present(self, prompt: Prompt) -> tuple[bool, bool]:
         """Whether the row has an image and text evidence; an empty context is as absent as a dropped one."""

@@ -142,7 +142,7 @@ def execute(
             for name, entry in entries.items():
                 for part in entry["parts"]:
                     job.folder.part(name, part["key"]).unlink(missing_ok=True)
-        views = Views(job.suite.seed, job.dataset.donors, job.dataset.image_of, job.suite.profile)
+        views = Views(job.suite.seed, job.dataset, job.suite.profile)
         engine = LocalEngine(
             job.folder,
             views,

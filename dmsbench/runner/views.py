@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 import corruptions
-from dmsbench.data.base import Sample, SampleError, load_image
+from dmsbench.data.base import Dataset, Sample, SampleError, load_image
 from dmsbench.grid import View
 from dmsbench.models.base import Image
 
@@ -63,19 +62,16 @@ def text_hash(text: str) -> str:
 
 
 class Views:
-    """Makes views for one seed; clean images of the current block are kept, views are not.
+    """Makes views of a data set for one seed; clean images of the current block are kept, views are not.
 
-    ``image_of`` gives a group's file; ``donors`` are all images of the data set that a mismatched sample
-    may be shown, so that the choice does not depend on the limit.
+    Whom a mismatched sample is shown comes from the whole data set, so that it does not depend on a limit.
     """
 
-    def __init__(
-        self, seed: int, donors: tuple[str, ...], image_of: Callable[[str], Path], profile: str = "auto"
-    ) -> None:
-        self.seed, self.image_of = seed, image_of
+    def __init__(self, seed: int, dataset: Dataset, profile: str = "auto") -> None:
+        self.seed, self.dataset = seed, dataset
         self.profile = None if profile == "auto" else profile
-        self._pool = donors
-        self._donors: dict[str, str] | None = None
+        self._exchanges: dict[str, Mapping[str, str]] = {}
+        self._evidence: dict[str, str] = {}
         self._clean: dict[str, ImageView] = {}
 
     def forget(self) -> None:
@@ -90,42 +86,60 @@ class Views:
         entry = corruptions.get(view.corruption)
         if entry.kind == "modality":
             return self._modality_image(group, view, clean)
-        assert clean.pixels is not None  # noqa: S101  an image without error has pixels
+        name, severity = view.corruption, view.severity
         try:
             pixels = corruptions.image_view(
-                clean.pixels, view.corruption, view.severity, seed=self.seed, unit=group, profile=self.profile
+                _pixels(clean), name, severity, seed=self.seed, unit=group, profile=self.profile
             )
         except corruptions.CorruptionError as error:
             return ImageView(None, "", True, str(error), "corruption_error")
-        found = pixels_hash(pixels)
-        return ImageView(pixels, found, found != clean.hash)
+        return _seen(pixels, clean)
 
     def text(self, sample: Sample, view: View) -> TextView:
         """The text of a sample under a view; a question beside a context is never corrupted."""
-        evidence = sample.question if sample.context is None else sample.context
-        clean = text_hash(evidence)
+        clean = text_hash(sample.evidence)
         if view.is_clean:
             return TextView(sample.question, sample.context, True, clean, False)
-        if corruptions.get(view.corruption).kind == "modality":
-            hit = corruptions.is_hit(self.seed, sample.id, view.corruption, view.severity)
-            found = ABSENT_HASH if hit else clean
-            return TextView(sample.question, sample.context, not hit, found, hit)
         try:
-            changed = corruptions.text_view(
-                evidence, view.corruption, view.severity, seed=self.seed, unit=sample.id
-            )
+            changed = self._corrupted_text(sample, view)
         except corruptions.CorruptionError as error:
             return TextView(sample.question, sample.context, True, "", True, str(error))
+        if changed is None:
+            return TextView(sample.question, sample.context, False, ABSENT_HASH, True)
         found = text_hash(changed)
         if sample.context is None:
             return TextView(changed, None, True, found, found != clean)
         return TextView(sample.question, changed, True, found, found != clean)
 
+    def _corrupted_text(self, sample: Sample, view: View) -> str | None:
+        """The evidence under a corruption, None where it is dropped."""
+        name, severity = view.corruption, view.severity
+        if corruptions.get(name).kind != "modality":
+            return corruptions.text_view(sample.evidence, name, severity, seed=self.seed, unit=sample.id)
+        if not corruptions.is_hit(self.seed, sample.id, name, severity):
+            return sample.evidence
+        if name == "drop_text":
+            return None
+        if name == "mask_text":
+            return corruptions.masked_text(sample.evidence)
+        if not self._evidence:
+            self._evidence = {
+                other.id: other.evidence for other in self.dataset.samples if other.fault is None
+            }
+        other = self._exchange(name, tuple(self._evidence)).get(sample.id, sample.id)
+        return self._evidence.get(other, sample.evidence)
+
+    def _exchange(self, corruption: str, units: tuple[str, ...]) -> Mapping[str, str]:
+        """Who is shown whose under a mismatch, worked out once."""
+        if corruption not in self._exchanges:
+            self._exchanges[corruption] = corruptions.derangement(self.seed, units, corruption)
+        return self._exchanges[corruption]
+
     def _clean_image(self, group: str) -> ImageView:
         known = self._clean.get(group)
         if known is None:
             try:
-                pixels = load_image(self.image_of(group))
+                pixels = load_image(self.dataset.image_of(group))
                 known = ImageView(pixels, pixels_hash(pixels), False)
             except SampleError as error:
                 known = ImageView(None, "", False, str(error), "data_error")
@@ -133,18 +147,32 @@ class Views:
         return known
 
     def _modality_image(self, group: str, view: View, clean: ImageView) -> ImageView:
-        if not corruptions.is_hit(self.seed, group, view.corruption, view.severity):
+        name = view.corruption
+        if not corruptions.is_hit(self.seed, group, name, view.severity):
             return clean
-        if view.corruption == "drop_image":
+        if name == "drop_image":
             return ImageView(None, ABSENT_HASH, True)
-        if self._donors is None:
-            try:
-                self._donors = corruptions.derangement(self.seed, self._pool)
-            except corruptions.CorruptionError as error:
-                return ImageView(None, "", True, str(error), "corruption_error")
-        if group not in self._donors:
+        try:
+            if corruptions.get(name).family == "blank":
+                rng = corruptions.view_generator(self.seed, group, name, view.severity)
+                return _seen(corruptions.blank_image(_pixels(clean), name, rng), clean)
+            donors = self._exchange(name, self.dataset.donors)
+        except corruptions.CorruptionError as error:
+            return ImageView(None, "", True, str(error), "corruption_error")
+        if group not in donors:
             return clean  # no sample of it can be asked, so nobody sees this view
-        donor = self._clean_image(self._donors[group])
+        donor = self._clean_image(donors[group])
         if donor.error is not None:
             return ImageView(None, "", True, f"the other sample's image: {donor.error}", "corruption_error")
         return ImageView(donor.pixels, donor.hash, donor.hash != clean.hash)
+
+
+def _pixels(view: ImageView) -> Image:
+    if view.pixels is None:
+        raise ValueError("an absent image has no pixels")
+    return view.pixels
+
+
+def _seen(pixels: Image, clean: ImageView) -> ImageView:
+    found = pixels_hash(pixels)
+    return ImageView(pixels, found, found != clean.hash)

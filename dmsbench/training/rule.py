@@ -115,7 +115,7 @@ def _respond(
     samples: int,
     log: Callable[[str], None],
 ) -> Response:
-    views = Views(SEED, dataset.donors, dataset.image_of, profile)
+    views = Views(SEED, dataset, profile)
     scores, signals, cells = [], [], []
     for number, condition in enumerate(conditions):
         pictures: list[Image] = []

@@ -27,7 +27,7 @@ def arms(job: Job, *models: EchoModel) -> list[Arm]:
 
 
 def engine(job: Job, *models: EchoModel, batch_size: int = 16) -> LocalEngine:
-    views = Views(job.suite.seed, job.dataset.donors, job.dataset.image_of, job.suite.profile)
+    views = Views(job.suite.seed, job.dataset, job.suite.profile)
     return LocalEngine(
         job.folder, views, arms(job, *models), batch_size=batch_size, build=row_builder(exact_match)
     )
@@ -257,7 +257,7 @@ def test_every_ingredient_changes_the_key(
 
 
 def test_a_scorer_out_of_range_stops_the_run(job: Job) -> None:
-    views = Views(0, job.dataset.donors, job.dataset.image_of)
+    views = Views(0, job.dataset)
     wrong = LocalEngine(
         job.folder, views, arms(job, EchoModel()), batch_size=8, build=row_builder(lambda *_: 1.5)
     )
@@ -289,3 +289,32 @@ def test_with_a_context_the_context_is_the_text_evidence(
     assert (dropped["context"] == "").all()
     contexts = {prompt.context for _, prompt in model.asked}
     assert len(contexts) > 12  # samples of equal question are told apart by their context
+
+
+def test_blanked_masked_and_exchanged_modalities(suite_file: Path, tmp_path: Path) -> None:
+    suite_file.write_text(
+        "name: little\ndataset: {name: local, path: questions.jsonl}\nseverities: [2, 5]\n"
+        "grid:\n  modality: [blank_black, blank_mean, blank_noise, mask_text,"
+        " mismatch_image, mismatch_text]\n"
+    )
+    job = prepare(load_suite(str(suite_file)), tmp_path / "results")
+    run(job, EchoModel())
+    found = records(job)
+    assert (found["status"] == "ok").all()
+    clean = found[found["image_severity"].eq(0) & found["text_severity"].eq(0)].set_index("sample_id")
+
+    def at(name: str, side: str, severity: int) -> pd.DataFrame:
+        rows = found[(found[f"{side}_corruption"] == name) & (found[f"{side}_severity"] == severity)]
+        return rows.set_index("sample_id").loc[clean.index]
+
+    for name in ("blank_black", "blank_mean", "blank_noise", "mismatch_image"):
+        assert at(name, "image", 5)["changed"].all()
+        assert at(name, "image", 2)["changed"].mean() < 1
+        assert (at(name, "image", 5)["question"] == clean["question"]).all()
+    assert at("blank_black", "image", 5)["image_hash"].nunique() == 1
+    assert at("blank_noise", "image", 5)["image_hash"].nunique() == 12
+    assert set(at("mismatch_image", "image", 5)["image_hash"]) == set(clean["image_hash"])
+    assert at("mask_text", "text", 5)["question"].str.fullmatch(r"(\[MASK\] ?)+\?").all()
+    exchanged = at("mismatch_text", "text", 5)
+    assert set(exchanged["question"]) == set(clean["question"])
+    assert (exchanged["question"] != clean["question"]).mean() > 0.3
