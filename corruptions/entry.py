@@ -37,7 +37,8 @@ class Corruption:
         doc: one line for a reader of the catalogue.
         version: raised whenever the output for a given seed changes; belongs in every cache key.
         nested: a lower severity's edits are contained in a higher one's, because the generator is
-            seeded without the severity.
+            seeded without the severity; or they go further along the same path.
+        notes: what a reader of figures has to know: severities that are the same, or not ordered.
     """
 
     name: str
@@ -50,6 +51,7 @@ class Corruption:
     doc: str
     version: int = 1
     nested: bool = False
+    notes: str = ""
 
     def __post_init__(self) -> None:
         for profile, values in self.parameters.items():
@@ -72,6 +74,7 @@ class Corruption:
             self.doc,
             self.version,
             self.nested,
+            self.notes,
         )
 
     def value(self, severity: int, profile: str = DEFAULT_PROFILE) -> Value:
@@ -100,6 +103,7 @@ class Corruption:
             "doc": self.doc,
             "version": self.version,
             "nested": self.nested,
+            "notes": self.notes,
         }
 
 

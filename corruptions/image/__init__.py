@@ -18,7 +18,7 @@ Kernel = Callable[[NDArray[np.uint8], Value, np.random.Generator], NDArray[np.ui
 @cache
 def kernels() -> dict[str, Kernel]:
     """The function of every image corruption. Imported at first use: OpenCV and Pillow load slowly."""
-    from corruptions.image import blur, digital, noise, occlusion
+    from corruptions.image import blur, digital, geometry, noise, occlusion
 
     return {
         "gaussian_noise": noise.gaussian_noise,
@@ -31,4 +31,5 @@ def kernels() -> dict[str, Kernel]:
         "contrast": digital.contrast,
         "pixelate": digital.pixelate,
         "occlusion": occlusion.occlusion,
+        **geometry.KERNELS,
     }

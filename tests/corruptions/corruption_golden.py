@@ -18,7 +18,11 @@ from corruptions import SEVERITIES, get, image_view, names, text_view
 PATH = Path(__file__).with_name("corruption_golden.json")
 
 # Arithmetic of NumPy alone: the same bytes on every machine. The others go through OpenCV or Pillow.
-EXACT = ("gaussian_noise", "shot_noise", "impulse_noise", "contrast", "occlusion")
+EXACT = (
+    *("gaussian_noise", "shot_noise", "impulse_noise", "contrast", "occlusion"),
+    *("rotate", "shear", "scale", "translate", "perspective", "flip_h", "flip_v", "grid_distortion"),
+    "partial_crop",
+)
 
 
 def sampled(image: NDArray[np.uint8]) -> list[int]:

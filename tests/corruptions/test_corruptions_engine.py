@@ -50,7 +50,7 @@ def test_catalogue_is_complete() -> None:
     assert names() == tuple(entry.name for entry in catalogue())
     assert len(set(names())) == len(names())
     assert (len(names("image")), len(names("text")), names("modality")) == (
-        10,
+        19,
         6,
         ("drop_image", "drop_text", "mismatch"),
     )
@@ -64,7 +64,10 @@ def test_catalogue_is_complete() -> None:
             "image" if entry.kind == "image" or entry.name in ("drop_image", "mismatch") else "text"
         )
         assert set(entry.parameters) in ({"default"}, {"imagenet224", "tiny64"})
-        assert entry.nested == (entry.kind != "image" or entry.name == "occlusion")
+        assert entry.nested == (
+            entry.kind != "image" or entry.name == "occlusion" or entry.family == "geometry"
+        )
+        assert not entry.notes or entry.notes.endswith(".")
 
 
 def test_every_entry_has_a_kernel() -> None:
