@@ -6,6 +6,8 @@ from corruptions.entry import DEFAULT_PROFILE, Corruption, Kind, Target
 from corruptions.errors import InvalidInputError, UnknownCorruptionError
 from corruptions.image.entries import ENTRIES as IMAGE_ENTRIES
 from corruptions.image.entries_geometry import ENTRIES as GEOMETRY_ENTRIES
+from corruptions.image.entries_sensor import ENTRIES as SENSOR_ENTRIES
+from corruptions.image.entries_tone import ENTRIES as TONE_ENTRIES
 from corruptions.text.entries import ENTRIES as TEXT_ENTRIES
 
 __all__ = ["Corruption", "catalogue", "get", "names"]
@@ -28,6 +30,8 @@ def _modality(name: str, target: Target, family: str, doc: str) -> Corruption:
 _ENTRIES = (
     *IMAGE_ENTRIES,
     *GEOMETRY_ENTRIES,
+    *TONE_ENTRIES,
+    *SENSOR_ENTRIES,
     *TEXT_ENTRIES,
     _modality("drop_image", "image", "absence", "The image is missing."),
     _modality("drop_text", "text", "absence", "The text is missing."),

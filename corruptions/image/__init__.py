@@ -18,7 +18,7 @@ Kernel = Callable[[NDArray[np.uint8], Value, np.random.Generator], NDArray[np.ui
 @cache
 def kernels() -> dict[str, Kernel]:
     """The function of every image corruption. Imported at first use: OpenCV and Pillow load slowly."""
-    from corruptions.image import blur, digital, geometry, noise, occlusion
+    from corruptions.image import blur, digital, geometry, noise, occlusion, sensor, tone
 
     return {
         "gaussian_noise": noise.gaussian_noise,
@@ -32,4 +32,6 @@ def kernels() -> dict[str, Kernel]:
         "pixelate": digital.pixelate,
         "occlusion": occlusion.occlusion,
         **geometry.KERNELS,
+        **tone.KERNELS,
+        **sensor.KERNELS,
     }

@@ -22,6 +22,8 @@ EXACT = (
     *("gaussian_noise", "shot_noise", "impulse_noise", "contrast", "occlusion"),
     *("rotate", "shear", "scale", "translate", "perspective", "flip_h", "flip_v", "grid_distortion"),
     "partial_crop",
+    *("colour_jitter", "hue_shift", "grayscale", "invert", "solarise", "posterise", "gamma", "low_light"),
+    *("overexposure", "salt_pepper", "sensor_noise", "colour_noise", "dead_pixels", "dust"),
 )
 
 

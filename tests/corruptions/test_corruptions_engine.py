@@ -42,6 +42,11 @@ from corruptions import (
 
 ROOT = Path(corruptions.__file__).parents[1]
 
+# Beside the corruptions of position: one set of edits that grows, or one way that is gone further.
+NESTED = {
+    *("occlusion", "colour_jitter", "hue_shift", "gamma", "salt_pepper", "dead_pixels", "dust"),
+}
+
 
 # Catalogue
 
@@ -50,7 +55,7 @@ def test_catalogue_is_complete() -> None:
     assert names() == tuple(entry.name for entry in catalogue())
     assert len(set(names())) == len(names())
     assert (len(names("image")), len(names("text")), names("modality")) == (
-        19,
+        33,
         6,
         ("drop_image", "drop_text", "mismatch"),
     )
@@ -64,9 +69,7 @@ def test_catalogue_is_complete() -> None:
             "image" if entry.kind == "image" or entry.name in ("drop_image", "mismatch") else "text"
         )
         assert set(entry.parameters) in ({"default"}, {"imagenet224", "tiny64"})
-        assert entry.nested == (
-            entry.kind != "image" or entry.name == "occlusion" or entry.family == "geometry"
-        )
+        assert entry.nested == (entry.kind != "image" or entry.name in NESTED or entry.family == "geometry")
         assert not entry.notes or entry.notes.endswith(".")
 
 
