@@ -18,7 +18,18 @@ Kernel = Callable[[NDArray[np.uint8], Value, np.random.Generator], NDArray[np.ui
 @cache
 def kernels() -> dict[str, Kernel]:
     """The function of every image corruption. Imported at first use: OpenCV and Pillow load slowly."""
-    from corruptions.image import blur, digital, geometry, noise, occlusion, sensor, tone
+    from corruptions.image import (
+        blur,
+        codec,
+        digital,
+        geometry,
+        lens,
+        noise,
+        occlusion,
+        resample,
+        sensor,
+        tone,
+    )
 
     return {
         "gaussian_noise": noise.gaussian_noise,
@@ -34,4 +45,7 @@ def kernels() -> dict[str, Kernel]:
         **geometry.KERNELS,
         **tone.KERNELS,
         **sensor.KERNELS,
+        **resample.KERNELS,
+        **lens.KERNELS,
+        **codec.KERNELS,
     }

@@ -24,6 +24,7 @@ EXACT = (
     "partial_crop",
     *("colour_jitter", "hue_shift", "grayscale", "invert", "solarise", "posterise", "gamma", "low_light"),
     *("overexposure", "salt_pepper", "sensor_noise", "colour_noise", "dead_pixels", "dust"),
+    *("downsample", "chromatic_aberration", "vignette", "glare"),
 )
 
 
