@@ -7,6 +7,7 @@ from corruptions.errors import InvalidInputError, UnknownCorruptionError
 from corruptions.image.entries import ENTRIES as IMAGE_ENTRIES
 from corruptions.image.entries_geometry import ENTRIES as GEOMETRY_ENTRIES
 from corruptions.image.entries_lens import ENTRIES as LENS_ENTRIES
+from corruptions.image.entries_scene import ENTRIES as SCENE_ENTRIES
 from corruptions.image.entries_sensor import ENTRIES as SENSOR_ENTRIES
 from corruptions.image.entries_tone import ENTRIES as TONE_ENTRIES
 from corruptions.text.entries import ENTRIES as TEXT_ENTRIES
@@ -34,6 +35,7 @@ _ENTRIES = (
     *TONE_ENTRIES,
     *SENSOR_ENTRIES,
     *LENS_ENTRIES,
+    *SCENE_ENTRIES,
     *TEXT_ENTRIES,
     _modality("drop_image", "image", "absence", "The image is missing."),
     _modality("drop_text", "text", "absence", "The text is missing."),

@@ -24,9 +24,12 @@ def kernels() -> dict[str, Kernel]:
         digital,
         geometry,
         lens,
+        masks,
         noise,
         occlusion,
+        overlay,
         resample,
+        scene,
         sensor,
         tone,
     )
@@ -48,4 +51,7 @@ def kernels() -> dict[str, Kernel]:
         **resample.KERNELS,
         **lens.KERNELS,
         **codec.KERNELS,
+        **scene.KERNELS,
+        **masks.KERNELS,
+        **overlay.KERNELS,
     }

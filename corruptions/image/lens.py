@@ -118,7 +118,7 @@ def chromatic_aberration(image: Picture, value: Value, rng: np.random.Generator)
     height, width = image.shape[:2]
     x = np.arange(width)[None, :] - (width - 1) / 2
     y = np.arange(height)[:, None] - (height - 1) / 2
-    out = image.copy()
+    out: Picture = image.copy()
     for channel, factor in ((0, 1 / (1 + number(value))), (2, 1 + number(value))):
         plane = image[..., channel : channel + 1]
         moved = bilinear(plane, x * factor + (width - 1) / 2, y * factor + (height - 1) / 2)

@@ -25,6 +25,7 @@ EXACT = (
     *("colour_jitter", "hue_shift", "grayscale", "invert", "solarise", "posterise", "gamma", "low_light"),
     *("overexposure", "salt_pepper", "sensor_noise", "colour_noise", "dead_pixels", "dust"),
     *("downsample", "chromatic_aberration", "vignette", "glare"),
+    *("rain", "shadow", "grid_mask", "cutout_centre", "hide_patches", "text_overlay", "watermark"),
 )
 
 

@@ -45,6 +45,7 @@ ROOT = Path(corruptions.__file__).parents[1]
 # Beside the corruptions of position: one set of edits that grows, or one way that is gone further.
 NESTED = {
     *("occlusion", "colour_jitter", "hue_shift", "gamma", "salt_pepper", "dead_pixels", "dust", "glare"),
+    *("rain", "shadow", "grid_mask", "cutout_centre", "hide_patches", "text_overlay", "watermark"),
 }
 
 
@@ -55,7 +56,7 @@ def test_catalogue_is_complete() -> None:
     assert names() == tuple(entry.name for entry in catalogue())
     assert len(set(names())) == len(names())
     assert (len(names("image")), len(names("text")), names("modality")) == (
-        45,
+        52,
         6,
         ("drop_image", "drop_text", "mismatch"),
     )
