@@ -5,7 +5,12 @@ from __future__ import annotations
 from corruptions.entry import DEFAULT_PROFILE, Corruption, Kind, Target
 from corruptions.errors import InvalidInputError, UnknownCorruptionError
 from corruptions.image.entries import ENTRIES as IMAGE_ENTRIES
+from corruptions.image.entries_geometry import ENTRIES as GEOMETRY_ENTRIES
+from corruptions.image.entries_lens import ENTRIES as LENS_ENTRIES
 from corruptions.image.entries_more import ENTRIES as MORE_IMAGE_ENTRIES
+from corruptions.image.entries_scene import ENTRIES as SCENE_ENTRIES
+from corruptions.image.entries_sensor import ENTRIES as SENSOR_ENTRIES
+from corruptions.image.entries_tone import ENTRIES as TONE_ENTRIES
 from corruptions.text.entries import ENTRIES as TEXT_ENTRIES
 
 __all__ = ["Corruption", "catalogue", "get", "names"]
@@ -34,6 +39,11 @@ _WRONG_ANSWER = (
 _ENTRIES = (
     *IMAGE_ENTRIES,
     *MORE_IMAGE_ENTRIES,
+    *GEOMETRY_ENTRIES,
+    *TONE_ENTRIES,
+    *SENSOR_ENTRIES,
+    *LENS_ENTRIES,
+    *SCENE_ENTRIES,
     *TEXT_ENTRIES,
     _modality("drop_image", "image", "absence", "The image is missing."),
     _modality("drop_text", "text", "absence", "The text is missing."),

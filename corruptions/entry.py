@@ -47,7 +47,7 @@ class Corruption:
         doc: one line for a reader of the catalogue.
         version: raised whenever the output for a given seed changes; belongs in every cache key.
         nested: a lower severity's edits are contained in a higher one's, because the generator is
-            seeded without the severity.
+            seeded without the severity; or they go further along the same path.
         notes: what a reader of results must know: inputs that it leaves unchanged, severities that
             saturate or do not grow, answers that it can make wrong. Empty where there is nothing to say.
     """

@@ -18,7 +18,24 @@ Kernel = Callable[[NDArray[np.uint8], Value, np.random.Generator], NDArray[np.ui
 @cache
 def kernels() -> dict[str, Kernel]:
     """The function of every image corruption. Imported at first use: OpenCV and Pillow load slowly."""
-    from corruptions.image import blur, colour, digital, noise, occlusion, warp, weather
+    from corruptions.image import (
+        blur,
+        codec,
+        colour,
+        digital,
+        geometry,
+        lens,
+        masks,
+        noise,
+        occlusion,
+        overlay,
+        resample,
+        scene,
+        sensor,
+        tone,
+        warp,
+        weather,
+    )
 
     return {
         "gaussian_noise": noise.gaussian_noise,
@@ -41,4 +58,13 @@ def kernels() -> dict[str, Kernel]:
         "brightness": colour.brightness,
         "saturate": colour.saturate,
         "elastic_transform": warp.elastic_transform,
+        **geometry.KERNELS,
+        **tone.KERNELS,
+        **sensor.KERNELS,
+        **resample.KERNELS,
+        **lens.KERNELS,
+        **codec.KERNELS,
+        **scene.KERNELS,
+        **masks.KERNELS,
+        **overlay.KERNELS,
     }

@@ -48,6 +48,12 @@ BLANK = ("blank_black", "blank_mean", "blank_noise", "mask_text")
 MISMATCH = ("mismatch", "mismatch_image", "mismatch_text")
 IMAGE_MODALITIES = {"drop_image", "mismatch", "mismatch_image", "blank_black", "blank_mean", "blank_noise"}
 
+# Beside the corruptions of position: one set of edits that grows, or one way that is gone further.
+NESTED = {
+    *("occlusion", "colour_jitter", "hue_shift", "gamma", "salt_pepper", "dead_pixels", "dust", "glare"),
+    *("rain", "shadow", "grid_mask", "cutout_centre", "hide_patches", "text_overlay", "watermark"),
+}
+
 
 # Catalogue
 
@@ -56,7 +62,7 @@ def test_catalogue_is_complete() -> None:
     assert names() == tuple(entry.name for entry in catalogue())
     assert len(set(names())) == len(names())
     assert (len(names("image")), len(names("text")), names("modality")) == (
-        20,
+        62,
         30,
         (*ABSENCE, *BLANK, *MISMATCH),
     )
@@ -70,7 +76,8 @@ def test_catalogue_is_complete() -> None:
             "image" if entry.kind == "image" or entry.name in IMAGE_MODALITIES else "text"
         )
         assert set(entry.parameters) in ({"default"}, {"imagenet224", "tiny64"})
-        assert entry.nested == (entry.kind != "image" or entry.name == "occlusion")
+        assert entry.nested == (entry.kind != "image" or entry.name in NESTED or entry.family == "geometry")
+        assert not entry.notes or entry.notes.endswith(".")
 
 
 def test_every_entry_has_a_kernel() -> None:

@@ -1,0 +1,78 @@
+"""Catalogue entries of what a sensor adds."""
+
+from __future__ import annotations
+
+from corruptions.entry import DEFAULT_PROFILE, Corruption, Value
+
+__all__ = ["ENTRIES"]
+
+
+def _sensor(
+    name: str,
+    family: str,
+    parameter: str,
+    values: tuple[Value, ...],
+    source: str,
+    doc: str,
+    *,
+    nested: bool = False,
+) -> Corruption:
+    return Corruption(
+        name=name,
+        kind="image",
+        target="image",
+        family=family,
+        parameter=parameter,
+        parameters={DEFAULT_PROFILE: values},
+        source=source,
+        doc=doc,
+        nested=nested,
+    )
+
+
+ENTRIES = (
+    _sensor(
+        "salt_pepper",
+        "noise",
+        "share of the pixels hit",
+        (0.01, 0.03, 0.06, 0.12, 0.22),
+        "this package; after imgaug's SaltAndPepper",
+        "Sets whole pixels to black or white, each with equal chance.",
+        nested=True,
+    ),
+    _sensor(
+        "sensor_noise",
+        "noise",
+        "variance per signal, read-out standard deviation (shares of full scale)",
+        ((0.002, 0.01), (0.006, 0.02), (0.015, 0.04), (0.035, 0.06), (0.08, 0.10)),
+        "Foi et al., Practical Poissonian-Gaussian Noise Modeling, IEEE TIP 2008; severities by this package",
+        "Adds noise whose variance grows with the signal, and that of the read-out.",
+    ),
+    _sensor(
+        "colour_noise",
+        "noise",
+        "standard deviation before brightness is taken out (share of full scale)",
+        (0.05, 0.09, 0.15, 0.23, 0.35),
+        "this package; after albumentations' ISONoise",
+        "Adds noise to the colours and leaves the brightness.",
+    ),
+    _sensor(
+        "dead_pixels",
+        "sensor",
+        "share of the pixels stuck",
+        (0.005, 0.01, 0.02, 0.04, 0.08),
+        "this package",
+        "Pixels stuck at black, white or a pure colour; a higher severity has those of a lower one.",
+        nested=True,
+    ),
+    _sensor(
+        "dust",
+        "sensor",
+        "specks (count)",
+        (8.0, 16.0, 32.0, 56.0, 96.0),
+        "this package; after Willson et al., An Optical Model for Image Artifacts Produced by Dust Particles "
+        "on Lenses, i-SAIRAS 2005",
+        "Soft dark specks of 1 to 4 % of the shorter side; a higher severity has those of a lower one.",
+        nested=True,
+    ),
+)
