@@ -19,11 +19,15 @@ class What(str, Enum):
     SCORES = "scores"
 
 
+#: Too long for a table; ``--json`` has them.
+JSON_ONLY = ("parameters", "source", "notes")
+
+
 def list_names(
     what: Annotated[What, typer.Argument(help="What to list.")],
     as_json: Annotated[bool, typer.Option("--json", help="JSON instead of a table.")] = False,
 ) -> None:
-    """Lists suites, models, data sets, corruptions or scores.
+    """Lists suites, models, data sets, corruptions or scores; ``--json`` says the most.
 
     Example:  dmsbench list corruptions --json
     """
@@ -31,11 +35,14 @@ def list_names(
     if as_json:
         typer.echo(json.dumps(entries, indent=1, ensure_ascii=False))
         return
+    from rich.box import SIMPLE_HEAD
     from rich.console import Console
     from rich.table import Table
 
-    columns = [key for key in entries[0] if not isinstance(entries[0][key], dict)]
-    table = Table(*columns)
+    columns = [key for key in entries[0] if key not in JSON_ONLY]
+    table = Table(box=SIMPLE_HEAD)
+    for column in columns:
+        table.add_column(column, no_wrap=column == "name")
     for entry in entries:
         table.add_row(*(str(entry[column]) for column in columns))
     Console().print(table)
@@ -85,4 +92,5 @@ def _corruption(name: str) -> dict[str, Any]:
         "parameter": entry.parameter,
         "parameters": {profile: list(values) for profile, values in entry.parameters.items()},
         "source": entry.source,
+        "notes": entry.notes,
     }
