@@ -5,7 +5,8 @@ Lengths are shares of the sides, so that one table fits all sizes.
 
 from __future__ import annotations
 
-from corruptions.entry import DEFAULT_PROFILE, Corruption, Value
+from corruptions.entry import Corruption, Value
+from corruptions.image.describe import image_entry
 
 __all__ = ["ENTRIES"]
 
@@ -17,18 +18,7 @@ _WHOLE = "A flip has no degree: all severities are the same, the whole picture f
 def _geometry(
     name: str, parameter: str, values: tuple[Value, ...], source: str, doc: str, notes: str = ""
 ) -> Corruption:
-    return Corruption(
-        name=name,
-        kind="image",
-        target="image",
-        family="geometry",
-        parameter=parameter,
-        parameters={DEFAULT_PROFILE: values},
-        source=source,
-        doc=doc,
-        nested=True,
-        notes=notes,
-    )
+    return image_entry(name, "geometry", parameter, values, source, doc, nested=True, notes=notes)
 
 
 ENTRIES = (

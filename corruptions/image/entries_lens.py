@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from corruptions.entry import DEFAULT_PROFILE, Corruption, Value
+from corruptions.entry import Corruption, Value
+from corruptions.image.describe import image_entry
 
 __all__ = ["ENTRIES"]
 
@@ -10,33 +11,8 @@ _REDUCED = (1.5, 2.0, 3.0, 4.0, 6.0)
 _DOWNSCALE = "this package; after albumentations' Downscale"
 
 
-def _lens(
-    name: str,
-    family: str,
-    parameter: str,
-    values: tuple[Value, ...],
-    source: str,
-    doc: str,
-    *,
-    nested: bool = False,
-    notes: str = "",
-) -> Corruption:
-    return Corruption(
-        name=name,
-        kind="image",
-        target="image",
-        family=family,
-        parameter=parameter,
-        parameters={DEFAULT_PROFILE: values},
-        source=source,
-        doc=doc,
-        nested=nested,
-        notes=notes,
-    )
-
-
 def _resampled(name: str, doc: str, values: tuple[Value, ...] = _REDUCED) -> Corruption:
-    return _lens(name, "resample", "reduction (factor per side)", values, _DOWNSCALE, doc)
+    return image_entry(name, "resample", "reduction (factor per side)", values, _DOWNSCALE, doc)
 
 
 ENTRIES = (
@@ -48,7 +24,7 @@ ENTRIES = (
     _resampled("upsample_nearest", "Averages down and enlarges by nearest neighbour."),
     _resampled("upsample_bilinear", "Averages down and enlarges bilinearly."),
     _resampled("upsample_bicubic", "Averages down and enlarges bicubically."),
-    _lens(
+    image_entry(
         "median_blur",
         "blur",
         "half the window (share of the shorter side)",
@@ -58,7 +34,7 @@ ENTRIES = (
         notes="Severities fall together on pictures with a shorter side under 57 pixels, and from "
         "1,977 on, where the window stops at 255 pixels.",
     ),
-    _lens(
+    image_entry(
         "lens_blur",
         "blur",
         "radius of the aperture (share of the shorter side)",
@@ -67,7 +43,7 @@ ENTRIES = (
         "Spreads light over the hexagon of an aperture with six blades.",
         notes="Severity 1 changes nothing where the shorter side is under about 40 pixels.",
     ),
-    _lens(
+    image_entry(
         "ringing",
         "lens",
         "waves kept (share of the side's pixels, of at most 128)",
@@ -75,7 +51,7 @@ ENTRIES = (
         "this package; after the sinc filter of Wang et al., Real-ESRGAN, ICCVW 2021 (2107.10833)",
         "Keeps the lowest waves only: overshoot and echoes along sharp borders.",
     ),
-    _lens(
+    image_entry(
         "chromatic_aberration",
         "lens",
         "magnification of red, reduction of blue (share)",
@@ -83,7 +59,7 @@ ENTRIES = (
         "this package; after Kang, Automatic Removal of Chromatic Aberration, CVPR 2007",
         "Magnifies red and reduces blue about the middle; edge pixels repeat.",
     ),
-    _lens(
+    image_entry(
         "vignette",
         "lens",
         "brightness lost in the corners (share)",
@@ -91,7 +67,7 @@ ENTRIES = (
         "this package; the cosine-fourth law of natural vignetting",
         "Darkens towards the corners.",
     ),
-    _lens(
+    image_entry(
         "glare",
         "lens",
         "whiteness at the light (share)",
@@ -100,7 +76,7 @@ ENTRIES = (
         "A halo about a light at a place drawn once, and a veil over the picture.",
         nested=True,
     ),
-    _lens(
+    image_entry(
         "webp_compression",
         "digital",
         "WebP quality (0-100)",
@@ -108,7 +84,7 @@ ENTRIES = (
         "this package; after albumentations' ImageCompression",
         "Compresses and decompresses as lossy WebP.",
     ),
-    _lens(
+    image_entry(
         "quantise",
         "digital",
         "colours in the palette (count)",

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from corruptions.entry import DEFAULT_PROFILE, Corruption, Value
+from corruptions.entry import Corruption, Value
+from corruptions.image.describe import image_entry
 
 __all__ = ["ENTRIES"]
 
@@ -18,18 +19,7 @@ def _scene(
     doc: str,
     notes: str = "",
 ) -> Corruption:
-    return Corruption(
-        name=name,
-        kind="image",
-        target="image",
-        family=family,
-        parameter=parameter,
-        parameters={DEFAULT_PROFILE: values},
-        source=source,
-        doc=doc,
-        nested=True,
-        notes=notes,
-    )
+    return image_entry(name, family, parameter, values, source, doc, nested=True, notes=notes)
 
 
 ENTRIES = (

@@ -2,36 +2,13 @@
 
 from __future__ import annotations
 
-from corruptions.entry import DEFAULT_PROFILE, Corruption, Value
+from corruptions.image.describe import image_entry
 
 __all__ = ["ENTRIES"]
 
 
-def _sensor(
-    name: str,
-    family: str,
-    parameter: str,
-    values: tuple[Value, ...],
-    source: str,
-    doc: str,
-    *,
-    nested: bool = False,
-) -> Corruption:
-    return Corruption(
-        name=name,
-        kind="image",
-        target="image",
-        family=family,
-        parameter=parameter,
-        parameters={DEFAULT_PROFILE: values},
-        source=source,
-        doc=doc,
-        nested=nested,
-    )
-
-
 ENTRIES = (
-    _sensor(
+    image_entry(
         "salt_pepper",
         "noise",
         "share of the pixels hit",
@@ -40,7 +17,7 @@ ENTRIES = (
         "Sets whole pixels to black or white, each with equal chance.",
         nested=True,
     ),
-    _sensor(
+    image_entry(
         "sensor_noise",
         "noise",
         "variance per signal, read-out standard deviation (shares of full scale)",
@@ -48,7 +25,7 @@ ENTRIES = (
         "Foi et al., Practical Poissonian-Gaussian Noise Modeling, IEEE TIP 2008; severities by this package",
         "Adds noise whose variance grows with the signal, and that of the read-out.",
     ),
-    _sensor(
+    image_entry(
         "colour_noise",
         "noise",
         "standard deviation before brightness is taken out (share of full scale)",
@@ -56,7 +33,7 @@ ENTRIES = (
         "this package; after albumentations' ISONoise",
         "Adds noise to the colours and leaves the brightness.",
     ),
-    _sensor(
+    image_entry(
         "dead_pixels",
         "sensor",
         "share of the pixels stuck",
@@ -65,7 +42,7 @@ ENTRIES = (
         "Pixels stuck at black, white or a pure colour; a higher severity has those of a lower one.",
         nested=True,
     ),
-    _sensor(
+    image_entry(
         "dust",
         "sensor",
         "specks (count)",

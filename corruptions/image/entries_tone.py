@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from corruptions.entry import DEFAULT_PROFILE, Corruption, Value
+from corruptions.entry import Corruption, Value
+from corruptions.image.describe import image_entry
 
 __all__ = ["ENTRIES"]
 
@@ -19,18 +20,7 @@ def _tone(
     nested: bool = False,
     notes: str = "",
 ) -> Corruption:
-    return Corruption(
-        name=name,
-        kind="image",
-        target="image",
-        family="colour",
-        parameter=parameter,
-        parameters={DEFAULT_PROFILE: values},
-        source=source,
-        doc=doc,
-        nested=nested,
-        notes=notes,
-    )
+    return image_entry(name, "colour", parameter, values, source, doc, nested=nested, notes=notes)
 
 
 ENTRIES = (
