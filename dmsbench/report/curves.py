@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from dmsbench.files import write_atomically
 from dmsbench.report.formats import in_catalogue_order, one_line, percent, shortened
 
 if TYPE_CHECKING:
@@ -96,9 +97,7 @@ def draw_curves(
         for path, metadata in zip(paths, ({"Software": None}, {"Date": None, "Creator": None}), strict=True):
             content = io.BytesIO()
             figure.savefig(content, format=path.suffix[1:], dpi=DPI, metadata=metadata)
-            beside = path.with_name(f".{path.name}.tmp")
-            beside.write_bytes(content.getvalue())
-            beside.replace(path)
+            write_atomically(path, content.getvalue())
     return paths
 
 

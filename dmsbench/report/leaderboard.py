@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from dmsbench.files import write_atomically
 from dmsbench.report.formats import one_line, percent, rate, with_interval
 
 if TYPE_CHECKING:
@@ -264,8 +265,6 @@ def write(leaderboard: Leaderboard, folder: Path) -> list[Path]:
     paths = []
     for suffix, content in contents.items():
         path = folder / f"leaderboard.{suffix}"
-        beside = path.with_name(f".{path.name}.tmp")
-        beside.write_text(content, encoding="utf-8", newline="\n")
-        beside.replace(path)
+        write_atomically(path, content.encode())
         paths.append(path)
     return paths

@@ -146,8 +146,8 @@ class LocalEngine:
         todo: list[tuple[Arm, str]] = []
         for arm in self.arms:
             key = arm.key_of(block, plan)
-            if self.folder.has_part(arm.name, key):
-                table = self.folder.read_part(arm.name, key)
+            table = self.folder.sound_part(arm.name, key)
+            if table is not None:
                 found = (table["status"].to_pylist(), table["error"].to_pylist())
                 reasons = [error or status for status, error in zip(*found, strict=True) if status != "ok"]
                 self.tally.add(self.tally.reused, arm.name, rows)

@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +21,7 @@ import pyarrow.parquet as pq
 from filelock import FileLock, Timeout
 
 from dmsbench.errors import DmsbenchError, NotComparableError
+from dmsbench.files import write_atomically
 from dmsbench.runner.records import SCHEMA
 
 MANIFEST = "manifest.json"
@@ -36,21 +36,6 @@ def digest(content: object) -> str:
     """A key (24 hex digits) of plain JSON values, independent of the order of keys."""
     text = json.dumps(content, sort_keys=True, ensure_ascii=True, allow_nan=False)
     return hashlib.blake2b(text.encode(), digest_size=12).hexdigest()
-
-
-def write_atomically(path: Path, content: bytes) -> None:
-    """Writes a file so that a reader sees the old one or the whole new one."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with beside.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        beside.replace(path)
-    except BaseException:
-        beside.unlink(missing_ok=True)
-        raise
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,16 +69,18 @@ class RunFolder:
         """The file of a part."""
         return self.path / PARTS / model / f"{key}.parquet"
 
-    def has_part(self, model: str, key: str) -> bool:
-        """Whether a part is there and sound: right key, right layout, every page's checksum right."""
-        path = self.part(model, key)
-        if not path.is_file():
-            return False
+    def sound_part(self, model: str, key: str) -> pa.Table | None:
+        """A part that is there and sound (right key, right layout, every checksum right), else None."""
+        if not self.part(model, key).is_file():
+            return None
         try:
-            self.read_part(model, key)
+            return self.read_part(model, key)
         except DmsbenchError:
-            return False
-        return True
+            return None
+
+    def has_part(self, model: str, key: str) -> bool:
+        """Whether a part is there and sound."""
+        return self.sound_part(model, key) is not None
 
     def write_part(self, model: str, key: str, rows: dict[str, list[Any]]) -> None:
         """Writes the records of a part, columns as in SCHEMA."""

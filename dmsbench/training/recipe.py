@@ -14,7 +14,7 @@ from transformers import LlavaForConditionalGeneration, PreTrainedTokenizerFast
 
 from dmsbench.data import easy_vqa
 from dmsbench.training.architecture import build_model, build_processor, build_tokenizer
-from dmsbench.training.packing import pack, tokenise
+from dmsbench.training.packing import PREFIX_TEXT, pack, tokenise
 from dmsbench.training.pictures import Pictures, gather, to_pixel_values
 from dmsbench.training.tiny_llava import IMAGE_TOKENS, Recipe, Trainer, packed_hidden
 from dmsbench.training.tower import train_tower
@@ -59,7 +59,7 @@ def answer_accuracy(
 ) -> float:
     """Share of questions whose answer's every token is the most probable one (teacher forced)."""
     model.eval()
-    prefix_ids = tokenizer("USER: ", add_special_tokens=False)["input_ids"]
+    prefix_ids = tokenizer(PREFIX_TEXT, add_special_tokens=False)["input_ids"]
     prefix = len(prefix_ids) + IMAGE_TOKENS
     right = total = 0
     for row, asked in enumerate(pictures.questions):

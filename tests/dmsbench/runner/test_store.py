@@ -14,8 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dmsbench.errors import DmsbenchError, NotComparableError
+from dmsbench.files import write_atomically
 from dmsbench.runner.records import SCHEMA
-from dmsbench.runner.store import MANIFEST_FORMAT, RunFolder, digest, write_atomically
+from dmsbench.runner.store import MANIFEST_FORMAT, RunFolder, digest
 
 
 def rows(count: int = 3) -> dict[str, list[Any]]:
