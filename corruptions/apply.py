@@ -9,7 +9,7 @@ from corruptions.catalogue import get
 from corruptions.entry import DEFAULT_PROFILE, Corruption
 from corruptions.image import kernels as image_kernels
 from corruptions.image.entries import IMAGENET224, TINY64
-from corruptions.seeding import view_generator
+from corruptions.seeding import borrowed_generator
 from corruptions.text import kernels as text_kernels
 from corruptions.validation import check_image, check_kind, check_severity, check_text
 
@@ -93,7 +93,7 @@ def image_view(
     profile: str | None = None,
 ) -> NDArray[np.uint8]:
     """`corrupt_image` with the generator of this seed and unit: the same pixels whenever it is called."""
-    rng = view_generator(seed, unit, name, check_severity(severity))
+    rng = borrowed_generator(seed, unit, name, check_severity(severity))
     return corrupt_image(image, name, severity, rng, profile=profile)
 
 
@@ -107,5 +107,5 @@ def text_view(
     protect: frozenset[str] | None = None,
 ) -> str:
     """`corrupt_text` with the generator of this seed and unit: the same text whenever it is called."""
-    rng = view_generator(seed, unit, name, check_severity(severity))
+    rng = borrowed_generator(seed, unit, name, check_severity(severity))
     return corrupt_text(text, name, severity, rng, protect=protect)

@@ -35,6 +35,7 @@ def kernels() -> dict[str, Kernel]:
         tone,
         warp,
         weather,
+        zoom,
     )
 
     return {
@@ -50,7 +51,7 @@ def kernels() -> dict[str, Kernel]:
         "occlusion": occlusion.occlusion,
         "speckle_noise": noise.speckle_noise,
         "glass_blur": warp.glass_blur,
-        "zoom_blur": warp.zoom_blur,
+        "zoom_blur": zoom.zoom_blur,
         "snow": weather.snow,
         "frost": weather.frost,
         "fog": weather.fog,

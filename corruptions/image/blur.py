@@ -46,7 +46,9 @@ def _normal(sigma: float) -> NDArray[np.float32]:
 
 def defocus_blur(image: NDArray[np.uint8], value: Value, rng: np.random.Generator) -> NDArray[np.uint8]:
     """Convolution with a smoothed disk, `value` = (radius, smoothing) in pixels; edges mirror."""
-    blurred = cv2.filter2D(image, cv2.CV_32F, _disk(*pair(value)), borderType=cv2.BORDER_REFLECT_101)
+    # From floats OpenCV takes a path twice as fast as from bytes.
+    pixels = image.astype(np.float32)
+    blurred = cv2.filter2D(pixels, cv2.CV_32F, _disk(*pair(value)), borderType=cv2.BORDER_REFLECT_101)
     return _grey(np.asarray(blurred, np.float32))
 
 

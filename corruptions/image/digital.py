@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from io import BytesIO
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
@@ -43,5 +44,6 @@ def pixelate(image: NDArray[np.uint8], value: Value, rng: np.random.Generator) -
     height, width = image.shape[:2]
     share = number(value)
     small = (max(1, int(width * share)), max(1, int(height * share)))
-    reduced = Image.fromarray(image).resize(small, Image.Resampling.BOX)
-    return np.array(reduced.resize((width, height), Image.Resampling.NEAREST))
+    reduced = np.asarray(Image.fromarray(image).resize(small, Image.Resampling.BOX))
+    enlarged = cv2.resize(reduced, (width, height), interpolation=cv2.INTER_NEAREST_EXACT)
+    return np.asarray(enlarged, np.uint8)

@@ -27,6 +27,8 @@ def published(
     small: tuple[Value, ...],
     doc: str,
     notes: str = "",
+    *,
+    version: int = 1,
 ) -> Corruption:
     """An entry of ImageNet-C, with its tables for large and for small pictures."""
     return Corruption(
@@ -38,6 +40,7 @@ def published(
         parameters={IMAGENET224: large, TINY64: small},
         source=_IMAGENET_C,
         doc=doc,
+        version=version,
         notes=notes,
     )
 
@@ -68,6 +71,7 @@ ENTRIES = (
         (0.03, 0.06, 0.09, 0.17, 0.27),
         (0.01, 0.02, 0.05, 0.08, 0.14),
         "Sets channel values to 0 or 255, each with equal chance.",
+        version=2,
     ),
     published(
         "gaussian_blur",
@@ -84,6 +88,7 @@ ENTRIES = (
         ((3.0, 0.1), (4.0, 0.5), (6.0, 0.5), (8.0, 0.5), (10.0, 0.5)),
         ((0.5, 0.6), (1.0, 0.1), (1.5, 0.1), (2.5, 0.01), (3.0, 0.1)),
         "Convolves with the disk of a lens out of focus.",
+        version=2,
     ),
     published(
         "motion_blur",

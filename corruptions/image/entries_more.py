@@ -38,6 +38,7 @@ ENTRIES = (
         ((1.11, 0.01), (1.16, 0.01), (1.21, 0.02), (1.26, 0.02), (1.31, 0.03)),
         ((1.06, 0.01), (1.11, 0.01), (1.16, 0.01), (1.21, 0.01), (1.26, 0.01)),
         "Averages the picture with enlargements of its middle.",
+        version=2,
     ),
     published(
         "snow",

@@ -9,10 +9,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from corruptions.entry import Value, pair, several
+from corruptions.entry import Value, several
 from corruptions.image.blur import gaussian_blur
 
-__all__ = ["elastic_transform", "enlarge", "glass_blur", "zoom_blur"]
+__all__ = ["elastic_transform", "enlarge", "four_channels", "glass_blur", "places_between"]
 
 # Lifts values that 32-bit arithmetic left a hair under a whole level.
 _ROUNDING = np.float32(2.0**-9)
@@ -21,7 +21,7 @@ _ROUNDING = np.float32(2.0**-9)
 _BLOCK = 1 << 14
 
 
-def _four(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def four_channels(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """With an empty fourth channel: NumPy moves pixels of 4 bytes several times faster than of 3."""
     return np.asarray(cv2.cvtColor(image, cv2.COLOR_RGB2RGBA), np.uint8)
 
@@ -38,7 +38,7 @@ def glass_blur(image: NDArray[np.uint8], value: Value, rng: np.random.Generator)
     blurred = gaussian_blur(image, sigma, rng)
     origin = _glass(image.shape[0], image.shape[1], int(reach), int(passes), rng)
     if origin is not None:
-        pixels = _four(blurred).view(np.uint32).reshape(-1)
+        pixels = four_channels(blurred).view(np.uint32).reshape(-1)
         moved = pixels.take(origin).view(np.uint8).reshape(*image.shape[:2], 4)
         blurred = np.asarray(cv2.cvtColor(moved, cv2.COLOR_RGBA2RGB), np.uint8)
     return gaussian_blur(blurred, sigma, rng)
@@ -89,71 +89,7 @@ def _settled(
     return source.take(following)
 
 
-def zoom_blur(image: NDArray[np.uint8], value: Value, rng: np.random.Generator) -> NDArray[np.uint8]:
-    """The mean of the picture and its enlargements, `value` = (end, step) of the factors, which start at 1.
-
-    An enlargement keeps the middle and interpolates linearly, corners on corners, first along columns,
-    then along rows.
-    """
-    height, width = image.shape[:2]
-    plans = _plans(height, width, *pair(value))
-    source = _four(image).astype(np.float32).reshape(height, width * 4)
-    slopes = np.diff(source, axis=0, append=source[-1:])
-    out = np.empty_like(image)
-    rows = max(1, _BLOCK // width)
-    spare = [np.empty((rows, width * 4), np.float32) for _ in range(3)]
-    for start in range(0, height, rows):
-        stop = min(height, start + rows)
-        n = stop - start
-        one, two, three = (array[:n] for array in spare)
-        total = source[start:stop] * np.float32(plans.clean)
-        for low, share, left, right, before, after in plans.layers:
-            np.take(slopes, low[start:stop], axis=0, out=one, mode="clip")
-            np.multiply(one, share[start:stop], out=one)
-            np.take(source, low[start:stop], axis=0, out=two, mode="clip")
-            np.add(one, two, out=one)
-            pixels = one.view(np.complex128)
-            np.take(pixels, left, axis=1, out=two.view(np.complex128), mode="clip")
-            np.take(pixels, right, axis=1, out=three.view(np.complex128), mode="clip")
-            np.multiply(two, before, out=two)
-            np.multiply(three, after, out=three)
-            np.add(total, two, out=total)
-            np.add(total, three, out=total)
-        total *= np.float32(1 / plans.count)
-        total += _ROUNDING
-        out[start:stop] = total.reshape(n, width, 4)[..., :3]
-    return out
-
-
-class _Plans:
-    """Where the enlargements' pixels come from: per factor the rows, their shares, and the columns alike."""
-
-    def __init__(self, height: int, width: int, stop: float, step: float) -> None:
-        factors = np.arange(1, stop, step)
-        self.count = factors.size + 1
-        self.clean = 2  # the picture itself, and its enlargement by the first factor, which is 1
-        self.layers = []
-        for factor in factors[1:].tolist():
-            low, share = _middle(height, factor)
-            left, part = _middle(width, factor)
-            after = np.repeat(part, 4).astype(np.float32)
-            right = np.minimum(left + 1, width - 1)
-            self.layers.append((low, share.astype(np.float32)[:, None], left, right, 1 - after, after))
-
-
-@lru_cache(maxsize=8)
-def _plans(height: int, width: int, stop: float, step: float) -> _Plans:
-    return _Plans(height, width, stop, step)
-
-
-def _middle(size: int, factor: float) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
-    """The pixel at or before each of `size` places in the enlarged middle, and the share of the next one."""
-    kept = math.ceil(size / factor)
-    before, share = _between(kept, round(kept * factor))
-    return before[:size] + (size - kept) // 2, share[:size]
-
-
-def _between(size: int, enlarged: int) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
+def places_between(size: int, enlarged: int) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
     """The pixel before each of `enlarged` places, first on first, last on last, and the next one's share."""
     place = np.arange(enlarged, dtype=np.float64) * ((size - 1) / max(1, enlarged - 1))
     before = np.minimum(place.astype(np.intp), max(0, size - 2))
@@ -163,9 +99,9 @@ def _between(size: int, enlarged: int) -> tuple[NDArray[np.intp], NDArray[np.flo
 
 def enlarge(field: NDArray[np.float64], height: int, width: int) -> NDArray[np.float64]:
     """One channel interpolated linearly to another size, corners on corners."""
-    low, share = _between(field.shape[0], height)
+    low, share = places_between(field.shape[0], height)
     high = np.minimum(low + 1, field.shape[0] - 1)
-    left, part = _between(field.shape[1], width)
+    left, part = places_between(field.shape[1], width)
     right = np.minimum(left + 1, field.shape[1] - 1)
     across: NDArray[np.float64] = field[:, left] * (1 - part) + field[:, right] * part
     weight = share[:, None]

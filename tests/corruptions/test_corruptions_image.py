@@ -22,7 +22,10 @@ from corruptions import (
     image_view,
     names,
     profile_of,
+    view_generator,
 )
+from corruptions.image import noise, zoom
+from corruptions.seeding import borrowed_generator
 
 IMAGE = names("image")
 PROFILES = ("imagenet224", "tiny64")
@@ -335,3 +338,44 @@ def test_wrong_kinds_and_names_are_refused(picture: NDArray[np.uint8]) -> None:
 def test_numpy_severities_are_numbers(picture: NDArray[np.uint8]) -> None:
     first = image_view(picture, "gaussian_noise", 2, seed=0, unit="a")
     assert np.array_equal(first, image_view(picture, "gaussian_noise", np.int64(2), seed=0, unit="a"))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("size", [(64, 64), (37, 100), (1, 40), (2, 3), (224, 224)], ids=str)
+def test_zoom_is_the_same_with_and_without_an_exact_opencv(size: tuple[int, int]) -> None:
+    if not zoom._warps_exactly():
+        pytest.skip("this OpenCV rounds places")
+    image = rng(3).integers(0, 256, (*size, 4)).astype(np.float32)
+    factors = (1.01, 1.13, 1.3)
+    assert np.abs(zoom._taken(image, factors) - zoom._warped(image, factors)).max() < 0.02
+
+
+def test_zoom_falls_back_where_opencv_rounds_places(
+    picture: NDArray[np.uint8], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    usual = corrupt_image(picture, "zoom_blur", 3, rng())
+    monkeypatch.setattr(zoom, "_warps_exactly", lambda: False)
+    monkeypatch.setattr(zoom, "_warp", lambda *_: pytest.fail("used all the same"))
+    plain = corrupt_image(picture, "zoom_blur", 3, rng())
+    gap = np.abs(plain.astype(int) - usual)
+    assert gap.max() <= 1
+    assert np.mean(gap > 0) < 1e-3
+
+
+def test_impulse_noise_hits_the_share_that_it_says_to_the_last_bit() -> None:
+    grey = np.full((400, 400, 3), 100, np.uint8)
+    for share in (0.0, 1e-5, 0.03, 0.27, 1.0):
+        noisy = noise.impulse_noise(grey, share, rng(5))
+        hit = noisy != 100
+        assert set(np.unique(noisy[hit])) <= {0, 255}
+        assert abs(int(hit.sum()) - share * grey.size) <= 5 * math.sqrt(grey.size * share * (1 - share))
+    white = noise.impulse_noise(grey, 1.0, rng(5)) == 255
+    assert abs(white.mean() - 0.5) < 0.005
+
+
+def test_a_borrowed_generator_starts_where_a_fresh_one_does() -> None:
+    for unit, name in (("a", "fog"), ("b", "occlusion"), ("a", "fog")):
+        borrowed = borrowed_generator(7, unit, name, 3)
+        # 32 bits left over from a draw must not reach the next stream.
+        draws = borrowed.integers(0, 9, 5, dtype=np.uint8).tolist(), borrowed.random(3).tolist()
+        fresh = view_generator(7, unit, name, 3)
+        assert draws == (fresh.integers(0, 9, 5, dtype=np.uint8).tolist(), fresh.random(3).tolist())
