@@ -11,6 +11,7 @@ under any order, batch size, number of workers or subset. NumPy, Pillow and Open
 from __future__ import annotations
 
 from corruptions.apply import SMALL_SIDE, corrupt_image, corrupt_text, image_view, profile_of, text_view
+from corruptions.batch import corrupt_images
 from corruptions.catalogue import catalogue, get, names
 from corruptions.entry import DEFAULT_PROFILE, SEVERITIES, Corruption
 from corruptions.errors import CorruptionError, InvalidInputError, UnknownCorruptionError
@@ -35,6 +36,7 @@ __all__ = [
     "blank_image",
     "catalogue",
     "corrupt_image",
+    "corrupt_images",
     "corrupt_text",
     "derangement",
     "generator",
