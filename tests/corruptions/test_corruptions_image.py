@@ -156,8 +156,8 @@ def test_pixels_do_not_depend_on_threads(picture: NDArray[np.uint8]) -> None:
 
 
 def test_gaussian_noise_is_the_published_formula(picture: NDArray[np.uint8]) -> None:
-    noise = rng().standard_normal(picture.shape, dtype=np.float32).astype(np.float64)
-    expected = cut((picture / 255 + 0.12 * noise) * 255)
+    drawn = noise.normals(picture.shape, 1.0, rng()).astype(np.float64)
+    expected = cut((picture / 255 + 0.12 * drawn) * 255)
     out = corrupt_image(picture, "gaussian_noise", 3, rng()).astype(int)
     assert np.abs(out - expected).max() <= 1
     assert np.mean(out != expected) < 1e-3
@@ -379,3 +379,13 @@ def test_a_borrowed_generator_starts_where_a_fresh_one_does() -> None:
         draws = borrowed.integers(0, 9, 5, dtype=np.uint8).tolist(), borrowed.random(3).tolist()
         fresh = view_generator(7, unit, name, 3)
         assert draws == (fresh.integers(0, 9, 5, dtype=np.uint8).tolist(), fresh.random(3).tolist())
+
+
+def test_normals_are_normal_into_the_tails() -> None:
+    drawn = noise.normals((3000, 1000), 2.0, rng(9)).reshape(-1) / 2
+    assert stats.kstest(drawn[:200_000], "norm").pvalue > 1e-3
+    assert abs(drawn.mean()) < 0.003
+    assert abs(drawn.var() - 1) < 0.005
+    for far in (4.0, 4.3, 4.5):
+        expected = 2 * stats.norm.sf(far) * drawn.size
+        assert abs(int((np.abs(drawn) > far).sum()) - expected) < 5 * math.sqrt(expected) + 1
