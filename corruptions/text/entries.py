@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from corruptions.entry import Corruption
-from corruptions.text.describe import CHARACTER_SHARES, EDA, NOISE_MT, WORD_SHARES, text_entry
+from corruptions.text.describe import CHARACTER_SHARES, EDA, MISSPELLINGS, NOISE_MT, WORD_SHARES, text_entry
 from corruptions.text.entries_characters import CHARACTERS
 from corruptions.text.entries_words import WORDS
 
@@ -23,7 +23,7 @@ def _word(name: str, source: str, doc: str) -> Corruption:
 ENTRIES = (
     _character("keyboard", f"{NOISE_MT}; QWERTY geometry", "Hits a neighbouring key instead of the letter."),
     _character("ocr", "this package; confusions of printed Latin glyphs", "Misreads letters as look-alikes."),
-    _character("char_delete", NOISE_MT, "Drops letters, never a word's first."),
+    _character("char_delete", MISSPELLINGS, "Drops letters, never a word's first."),
     _character("char_swap", NOISE_MT, "Exchanges two neighbouring letters of a word."),
     *CHARACTERS,
     _word("word_delete", EDA, "Drops words, never the last one left."),
