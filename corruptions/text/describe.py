@@ -6,8 +6,10 @@ from corruptions.entry import DEFAULT_PROFILE, Corruption, Value
 
 __all__ = [
     "CHARACTER_SHARES",
+    "CLAUSES",
     "EDA",
     "FULL_SHARES",
+    "LATIN_ONLY",
     "MISSPELLINGS",
     "NOISE_MT",
     "OWN",
@@ -28,6 +30,9 @@ MISSPELLINGS = (
 )
 EDA = "Wei & Zou, EDA: Easy Data Augmentation, EMNLP 2019 (1901.11196)"
 OWN = "this package"
+
+CLAUSES = "In scripts without spaces a clause counts as one word."
+LATIN_ONLY = "No-op on texts without Latin letters."
 
 
 def text_entry(

@@ -6,6 +6,7 @@ from corruptions.entry import Corruption
 from corruptions.text.describe import (
     CHARACTER_SHARES,
     FULL_SHARES,
+    LATIN_ONLY,
     MISSPELLINGS,
     OWN,
     WORD_SHARES,
@@ -15,7 +16,6 @@ from corruptions.text.describe import (
 __all__ = ["CHARACTERS"]
 
 _LETTERS = "share of unprotected letters touched"
-_LATIN_ONLY = "No-op on texts without Latin letters."
 _ZEROE = f"{OWN}; after the visual attack of Eger & Benz, From Hero to Zéroe, AACL 2020 (2010.05648)"
 _REPETITION = (
     "Moradi & Samwald, Evaluating the Robustness of Neural Language Models to Input Perturbations, EMNLP "
@@ -46,7 +46,7 @@ CHARACTERS = (
         "Writes letters of another alphabet that look the same.",
         "No-op on texts without Latin, Cyrillic or Greek look-alikes.",
     ),
-    _letter("diacritics", "glyph", _ZEROE, "Puts accents on plain Latin letters.", _LATIN_ONLY),
+    _letter("diacritics", "glyph", _ZEROE, "Puts accents on plain Latin letters.", LATIN_ONLY),
     _letter(
         "leet",
         "glyph",
