@@ -9,14 +9,26 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from corruptions.entry import Value, number
+from corruptions.errors import InvalidInputError
 
 __all__ = ["contrast", "jpeg_compression", "pixelate"]
+
+# What libjpeg holds.
+_JPEG_SIDE = 65500
 
 _GREYS = np.arange(256)[:, None] / 255.0
 
 
 def jpeg_compression(image: NDArray[np.uint8], value: Value, rng: np.random.Generator) -> NDArray[np.uint8]:
-    """Written as baseline JPEG of quality `value` (4:2:0 chroma, Pillow's defaults) and read again."""
+    """Written as baseline JPEG of quality `value` (4:2:0 chroma, Pillow's defaults) and read again.
+
+    InvalidInputError for a side of more than 65,500 pixels, which libjpeg does not write.
+    """
+    if max(image.shape[:2]) > _JPEG_SIDE:
+        raise InvalidInputError(
+            f"JPEG holds at most {_JPEG_SIDE} pixels a side, got {image.shape[1]} x {image.shape[0]}; "
+            "reduce the picture or leave jpeg_compression out"
+        )
     buffer = BytesIO()
     Image.fromarray(image).save(buffer, "JPEG", quality=int(number(value)))
     return np.array(Image.open(buffer, formats=("JPEG",)))
