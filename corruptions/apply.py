@@ -46,7 +46,8 @@ def corrupt_image(
 ) -> NDArray[np.uint8]:
     """A corrupted copy of an RGB image.
 
-    `image` is uint8 of shape (H, W, 3), any H and W from 1; it is not changed. The result has the same
+    `image` is uint8 of shape (H, W, 3), any H and W from 1 (up to 16,384 for fog and frost, 65,500 for
+    JPEG); it is not changed. The result has the same
     shape and type and is writable. `severity` is 1 to 5. Randomness comes from `rng` only. `profile`
     names a severity table, by default that of `profile_of`; corruptions with one table ignore it if it
     is `imagenet224` or `tiny64`.

@@ -8,8 +8,12 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from corruptions.entry import Value, number
+from corruptions.errors import InvalidInputError
 
 __all__ = ["contrast", "jpeg_compression", "pixelate"]
+
+# What libjpeg holds.
+_JPEG_SIDE = 65500
 
 _GREYS = np.arange(256)[:, None] / 255.0
 
@@ -18,7 +22,13 @@ def jpeg_compression(image: NDArray[np.uint8], value: Value, rng: np.random.Gene
     """Written as baseline JPEG of quality `value` with 4:2:0 chroma, and read again.
 
     OpenCV and Pillow bring the same library, libjpeg-turbo, to the same bytes; OpenCV does so faster.
+    InvalidInputError for a side of more than 65,500 pixels, which libjpeg does not write.
     """
+    if max(image.shape[:2]) > _JPEG_SIDE:
+        raise InvalidInputError(
+            f"JPEG holds at most {_JPEG_SIDE} pixels a side, got {image.shape[1]} x {image.shape[0]}; "
+            "reduce the picture or leave jpeg_compression out"
+        )
     quality = (cv2.IMWRITE_JPEG_QUALITY, int(number(value)))
     _, file = cv2.imencode(".jpg", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), quality)
     pixels = np.asarray(cv2.imdecode(file, cv2.IMREAD_COLOR))

@@ -11,7 +11,10 @@ from corruptions.image.describe import image_entry
 __all__ = ["ENTRIES"]
 
 _AUGMENT = "this package; after Cubuk et al., AutoAugment, CVPR 2019 (1805.09501)"
-_FLIP = "this package; after Shorten & Khoshgoftaar, Image Data Augmentation, J. Big Data 2019"
+_FLIP = (
+    "this package; after Shorten & Khoshgoftaar, A Survey on Image Data Augmentation for Deep Learning, "
+    "J. Big Data 2019"
+)
 _WHOLE = "A flip has no degree: all severities are the same, the whole picture flipped."
 
 
@@ -54,7 +57,8 @@ ENTRIES = (
         "perspective",
         "largest movement of a corner (share of the sides)",
         (0.04, 0.08, 0.12, 0.16, 0.22),
-        "this package; after torchvision's RandomPerspective; projection by Heckbert 1989",
+        "this package; after torchvision's RandomPerspective; projection as in Heckbert, Fundamentals of "
+        "Texture Mapping and Image Warping, 1989",
         "Shows the picture at an angle drawn once; edge pixels repeat.",
     ),
     _geometry(

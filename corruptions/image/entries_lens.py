@@ -39,7 +39,8 @@ ENTRIES = (
         "blur",
         "radius of the aperture (share of the shorter side)",
         (0.012, 0.018, 0.027, 0.040, 0.060),
-        "this package; after Potmesil & Chakravarty, A Lens and Aperture Camera Model, SIGGRAPH 1981",
+        "this package; after Potmesil & Chakravarty, A Lens and Aperture Camera Model for Synthetic Image "
+        "Generation, SIGGRAPH 1981",
         "Spreads light over the hexagon of an aperture with six blades.",
         notes="Severity 1 changes nothing where the shorter side is under about 40 pixels.",
     ),
@@ -56,7 +57,8 @@ ENTRIES = (
         "lens",
         "magnification of red, reduction of blue (share)",
         (0.01, 0.02, 0.035, 0.055, 0.08),
-        "this package; after Kang, Automatic Removal of Chromatic Aberration, CVPR 2007",
+        "this package; the lateral kind, undone by Kang, Automatic Removal of Chromatic Aberration from a "
+        "Single Image, CVPR 2007",
         "Magnifies red and reduces blue about the middle; edge pixels repeat.",
     ),
     image_entry(

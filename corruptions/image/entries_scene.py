@@ -53,8 +53,8 @@ ENTRIES = (
         "occlusion",
         "share of the area covered",
         (0.05, 0.12, 0.22, 0.35, 0.50),
-        "DeVries & Taylor, Cutout, 2017 (1708.04552): the mean colour, zero after normalisation; place and "
-        "severities by this package",
+        "DeVries & Taylor, Improved Regularization of Convolutional Neural Networks with Cutout, 2017 "
+        "(1708.04552): the mean colour, zero after normalisation; place and severities by this package",
         "Covers the middle of the picture with its mean colour.",
         _PLAIN,
     ),
@@ -63,7 +63,7 @@ ENTRIES = (
         "occlusion",
         "share of the patches hidden, of 8 x 8",
         (0.10, 0.20, 0.35, 0.50, 0.70),
-        "Singh & Lee, Hide-and-Seek, ICCV 2017 (1704.04811): the mean colour; severities by this package",
+        "Singh & Lee, Hide-and-Seek, ICCV 2017 (1704.04232): the mean colour; severities by this package",
         "Hides patches of a grid behind the picture's mean colour; a higher severity hides more.",
         _PLAIN,
     ),
@@ -72,7 +72,8 @@ ENTRIES = (
         "overlay",
         "lines of text (count)",
         (1.0, 2.0, 3.0, 5.0, 8.0),
-        "this package; after Goh et al., Multimodal Neurons, Distill 2021, with text that means nothing",
+        "this package; after the typographic attacks of Goh et al., Multimodal Neurons in Artificial Neural "
+        "Networks, Distill 2021, with text that means nothing",
         "Writes lines of filler text at places drawn once; a higher severity adds lines.",
     ),
     _scene(

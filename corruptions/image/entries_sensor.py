@@ -22,7 +22,8 @@ ENTRIES = (
         "noise",
         "variance per signal, read-out standard deviation (shares of full scale)",
         ((0.002, 0.01), (0.006, 0.02), (0.015, 0.04), (0.035, 0.06), (0.08, 0.10)),
-        "Foi et al., Practical Poissonian-Gaussian Noise Modeling, IEEE TIP 2008; severities by this package",
+        "Foi et al., Practical Poissonian-Gaussian Noise Modeling and Fitting for Single-Image Raw-Data, "
+        "IEEE TIP 2008; severities by this package",
         "Adds noise whose variance grows with the signal, and that of the read-out.",
     ),
     image_entry(
@@ -47,8 +48,8 @@ ENTRIES = (
         "sensor",
         "specks (count)",
         (8.0, 16.0, 32.0, 56.0, 96.0),
-        "this package; after Willson et al., An Optical Model for Image Artifacts Produced by Dust Particles "
-        "on Lenses, i-SAIRAS 2005",
+        "this package; dust out of focus as attenuation, as in Gu et al., Removing Image Artifacts Due to "
+        "Dirty Camera Lenses and Thin Occluders, ACM TOG 2009",
         "Soft dark specks of 1 to 4 % of the shorter side; a higher severity has those of a lower one.",
         nested=True,
     ),

@@ -83,7 +83,8 @@ ENTRIES = (
         "low_light",
         "light left (share, linear)",
         (0.50, 0.28, 0.14, 0.06, 0.02),
-        "this package; after Lv et al., Attention Guided Low-light Image Enhancement, IJCV 2021 (1908.00682)",
+        "this package; after the simulation of Lv et al., Attention Guided Low-light Image Enhancement with "
+        "a Large Scale Low-light Simulation Dataset, IJCV 2021 (1908.00682)",
         "Takes light away and keeps the camera's noise.",
     ),
     _tone(

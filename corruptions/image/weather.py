@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from corruptions.entry import Value, pair, several
+from corruptions.errors import InvalidInputError
 from corruptions.image.blur import streak
 from corruptions.image.warp import enlarge
 
@@ -17,6 +18,17 @@ __all__ = ["TEXTURES", "fitted", "fog", "frost", "overlay", "snow", "spatter", "
 
 # Lifts values that 32-bit arithmetic left a hair under a whole level.
 _ROUNDING = np.float32(2.0**-12)
+
+# Clouds and ice cover a square of the longer side, whatever the shorter one: gigabytes beyond this.
+_LONGEST = 16384
+
+
+def _check_side(image: NDArray[np.uint8], what: str) -> None:
+    if max(image.shape[:2]) > _LONGEST:
+        raise InvalidInputError(
+            f"{what} takes at most {_LONGEST} pixels a side, got {image.shape[1]} x {image.shape[0]}; "
+            f"reduce the picture or leave {what} out"
+        )
 
 
 def snow(image: NDArray[np.uint8], value: Value, rng: np.random.Generator) -> NDArray[np.uint8]:
@@ -59,8 +71,10 @@ def fog(image: NDArray[np.uint8], value: Value, rng: np.random.Generator) -> NDA
     """A cloud of `value` = (thickness, decay) added, and the whole scaled back to the picture's maximum.
 
     The cloud is a fractal on the square that is the next power of two above the longer side; `decay`
-    divides its roughness at every halving of the scale.
+    divides its roughness at every halving of the scale. InvalidInputError for a side of more than 16,384
+    pixels.
     """
+    _check_side(image, "fog")
     thickness, decay = pair(value)
     height, width = image.shape[:2]
     brightest = int(image.max()) / 255.0
@@ -117,7 +131,11 @@ def _cloud(size: int, decay: float, rng: np.random.Generator) -> NDArray[np.floa
 
 
 def frost(image: NDArray[np.uint8], value: Value, rng: np.random.Generator) -> NDArray[np.uint8]:
-    """A cut of one of our ice textures over the darkened picture, `value` = (shares of picture and ice)."""
+    """A cut of one of our ice textures over the darkened picture, `value` = (shares of picture and ice).
+
+    InvalidInputError for a side of more than 16,384 pixels.
+    """
+    _check_side(image, "frost")
     height, width = image.shape[:2]
     return overlay(image, value, _fitted(int(rng.integers(TEXTURES)), height, width), rng)
 

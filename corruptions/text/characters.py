@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 
 from corruptions.entry import Value
+from corruptions.text.clusters import cluster_end, continues
 from corruptions.text.edits import budget, edited, free_words, says_something, substitute
 from corruptions.text.protect import protection
-from corruptions.text.tokens import rank
+from corruptions.text.tokens import Word, rank
 
 __all__ = ["char_delete", "char_swap", "keyboard", "ocr"]
 
@@ -119,17 +122,18 @@ def char_delete(
     rng: np.random.Generator,
     protect: frozenset[str] | None,
 ) -> str:
-    """Some letters of any script are left out, never the first of a word."""
+    """Some letters of any script are left out, with the signs on them, never the first of a word."""
     guard = protection(protect)
     words = free_words(text, guard)
     places = [
-        at
+        (at, end - at)
         for word in words
-        for at in range(word.start + 1, word.end)
-        if text[at].isalpha() and not says_something(text, word, at, 1, "", guard)
+        for at, end in _letters(text, word)
+        if at > word.start and not says_something(text, word, at, end - at, "", guard)
     ]
     count = budget(text, words, shares, severity, 1, len(places))
-    return edited(text, {places[i]: (1, "") for i in rank(len(places), rng)[:count]})
+    chosen = (places[i] for i in rank(len(places), rng)[:count])
+    return edited(text, {at: (length, "") for at, length in chosen})
 
 
 def char_swap(
@@ -139,25 +143,38 @@ def char_swap(
     rng: np.random.Generator,
     protect: frozenset[str] | None,
 ) -> str:
-    """Some pairs of neighbouring, different letters of a word, in any script, change places."""
+    """Some pairs of neighbouring, different letters of a word, in any script, change places.
+
+    The signs on a letter move with it.
+    """
     guard = protection(protect)
     words = free_words(text, guard)
     places = [
-        at
+        (at, middle, end)
         for word in words
-        for at in range(word.start, word.end - 1)
-        if text[at].isalpha()
-        and text[at + 1].isalpha()
-        and text[at] != text[at + 1]
-        and not says_something(text, word, at, 2, text[at + 1] + text[at], guard)
+        for (at, middle), (after, end) in pairwise(_letters(text, word))
+        if middle == after
+        and text[at:middle] != text[middle:end]
+        and not says_something(text, word, at, end - at, text[middle:end] + text[at:middle], guard)
     ]
     count = budget(text, words, shares, severity, 2, len(places))
     chosen: dict[int, tuple[int, str]] = {}
+    moved: set[int] = set()
     for i in rank(len(places), rng):
-        at = places[i]
+        at, middle, end = places[i]
         if len(chosen) == count:
             break
         # A letter moves once: which pairs are passed over depends on higher ranks only, so prefixes nest.
-        if at - 1 not in chosen and at + 1 not in chosen:
-            chosen[at] = (2, text[at + 1] + text[at])
+        if moved.isdisjoint((at, middle)):
+            moved.update((at, middle))
+            chosen[at] = (end - at, text[middle:end] + text[at:middle])
     return edited(text, chosen)
+
+
+def _letters(text: str, word: Word) -> list[tuple[int, int]]:
+    """Start and end of the word's letters, each with the signs on it."""
+    return [
+        (at, cluster_end(text, at))
+        for at in range(word.start, word.end)
+        if text[at].isalpha() and not continues(text, at)
+    ]

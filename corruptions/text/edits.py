@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Callable
 
 import numpy as np
 
 from corruptions.entry import Value
+from corruptions.text.clusters import is_whole
 from corruptions.text.protect import Protection
 from corruptions.text.tokens import Word, edit_count, find_words, is_meaningful, rank
 
@@ -16,7 +16,6 @@ __all__ = [
     "edited",
     "first_good",
     "free_words",
-    "is_mark",
     "like",
     "says_something",
     "substitute",
@@ -32,7 +31,12 @@ def substitute(
     guard: Protection,
 ) -> str:
     words = free_words(text, guard)
-    places = [(at, word) for word in words for at in range(word.start, word.end) if text[at] in options]
+    places = [
+        (at, word)
+        for word in words
+        for at in range(word.start, word.end)
+        if text[at] in options and is_whole(text, at)
+    ]
     order = rank(len(places), rng)
     # One number per place, whatever the severity: a letter gets the same replacement at each.
     which = rng.random(len(places)).tolist()
@@ -54,7 +58,9 @@ def free_words(text: str, guard: Protection) -> list[Word]:
 
 def says_something(text: str, word: Word, at: int, length: int, new: str, guard: Protection) -> bool:
     """Whether the edit would turn the word into a protected one ("tight" into "right", "now" into "no")."""
-    return is_meaningful(text[word.start : at] + new + text[at + length : word.end], guard)
+    # Only what is near the edit: where scripts have no spaces a word may be thousands of letters long.
+    start, end = max(word.start, at - guard.reach), min(word.end, at + length + guard.reach)
+    return is_meaningful(text[start:at] + new + text[at + length : end], guard)
 
 
 def budget(
@@ -84,11 +90,6 @@ def first_good(options: str | tuple[str, ...], number: float, good: Callable[[st
         (option for i in range(len(options)) if good(option := options[(start + i) % len(options)])),
         None,
     )
-
-
-def is_mark(text: str, at: int) -> bool:
-    """Whether the character there is a sign on the one before it (an accent, a vowel sign)."""
-    return at < len(text) and unicodedata.category(text[at]).startswith("M")
 
 
 def like(word: str, new: str) -> str:

@@ -3,14 +3,26 @@
 from __future__ import annotations
 
 from corruptions.entry import Corruption
-from corruptions.text.describe import CHARACTER_SHARES, FULL_SHARES, NOISE_MT, OWN, WORD_SHARES, text_entry
+from corruptions.text.describe import (
+    CHARACTER_SHARES,
+    FULL_SHARES,
+    LATIN_ONLY,
+    MISSPELLINGS,
+    OWN,
+    WORD_SHARES,
+    text_entry,
+)
 
 __all__ = ["CHARACTERS"]
 
 _LETTERS = "share of unprotected letters touched"
-_LATIN_ONLY = "No-op on texts without Latin letters."
-_ZEROE = "Eger & Benz, From Hero to Zéroe, AACL 2020 (2010.05648)"
-_TEXTFLINT = "Wang et al., TextFlint, ACL 2021 demo (2103.11441)"
+_ZEROE = f"{OWN}; after the visual attack of Eger & Benz, From Hero to Zéroe, AACL 2020 (2010.05648)"
+_REPETITION = (
+    "Moradi & Samwald, Evaluating the Robustness of Neural Language Models to Input Perturbations, EMNLP "
+    "2021 (2108.12237)"
+)
+_TEXTFLINT = "WordCase of Wang et al., TextFlint, ACL 2021 demo (2103.11441)"
+_NL_AUGMENTER = "of Dhole et al., NL-Augmenter, 2021 (2112.02721)"
 
 
 def _letter(name: str, family: str, source: str, doc: str, notes: str = "") -> Corruption:
@@ -18,15 +30,15 @@ def _letter(name: str, family: str, source: str, doc: str, notes: str = "") -> C
 
 
 CHARACTERS = (
-    _letter("char_insert", "character", NOISE_MT, "Puts random letters behind letters."),
+    _letter("char_insert", "character", MISSPELLINGS, "Puts random letters behind letters."),
     _letter(
         "char_replace",
         "character",
-        NOISE_MT,
+        f"{OWN}; after TextAttack's WordSwapRandomCharacterSubstitution",
         "Replaces letters by random ones in the same case.",
         "No-op where a text in another script repeats one letter.",
     ),
-    _letter("char_repeat", "character", _TEXTFLINT, "Types letters twice."),
+    _letter("char_repeat", "character", _REPETITION, "Types letters twice."),
     _letter(
         "homoglyph",
         "glyph",
@@ -34,7 +46,7 @@ CHARACTERS = (
         "Writes letters of another alphabet that look the same.",
         "No-op on texts without Latin, Cyrillic or Greek look-alikes.",
     ),
-    _letter("diacritics", "glyph", _ZEROE, "Puts accents on plain Latin letters.", _LATIN_ONLY),
+    _letter("diacritics", "glyph", _ZEROE, "Puts accents on plain Latin letters.", LATIN_ONLY),
     _letter(
         "leet",
         "glyph",
@@ -47,7 +59,7 @@ CHARACTERS = (
         "case",
         _LETTERS,
         (0.05, 0.10, 0.20, 0.35, 0.50),
-        _TEXTFLINT,
+        f"{OWN}; after RandomUpperPerturbation {_NL_AUGMENTER}",
         "Changes the case of letters.",
         "No-op on scripts without case; no-op for models that lower their input.",
     ),
@@ -65,7 +77,7 @@ CHARACTERS = (
         "layout",
         "share of the spaces between words lost or multiplied",
         (0.2, 0.35, 0.5, 0.75, 1.0),
-        _TEXTFLINT,
+        f"{OWN}; after WhitespacePerturbation {_NL_AUGMENTER}",
         "Loses and multiplies spaces.",
         "No-op on texts without a space between words; saturates on very short texts.",
     ),
@@ -83,7 +95,7 @@ CHARACTERS = (
         "layout",
         "share of the marks beside words that go",
         FULL_SHARES,
-        _TEXTFLINT,
+        OWN,
         "Drops punctuation.",
         "No-op on texts without punctuation; saturates at severity 1 where there is one mark.",
     ),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from corruptions.text.describe import EDA, FULL_SHARES, NOISE_MT, OWN, WORD_SHARES, text_entry
+from corruptions.text.describe import CLAUSES, EDA, FULL_SHARES, NOISE_MT, OWN, WORD_SHARES, text_entry
 
 __all__ = ["WORDS"]
 
@@ -19,7 +19,7 @@ WORDS = (
         "Sinha et al., UnNatural Language Inference, ACL 2021 (2101.00010)",
         "Moves words to one another's places, however far apart.",
         "Can make the sample's answer wrong: two things of a question may change places. No-op with fewer "
-        "than two different unprotected words; saturates on very short texts.",
+        f"than two different unprotected words; saturates on very short texts. {CLAUSES}",
     ),
     text_entry(
         "word_insert",
@@ -30,7 +30,7 @@ WORDS = (
         "Puts hesitations such as um before words.",
         "No-op on words that are not in ASCII letters; saturates on very short texts.",
     ),
-    text_entry("word_repeat", "word", _TOUCHED, WORD_SHARES, OWN, "Says words twice.", _SHORT),
+    text_entry("word_repeat", "word", _TOUCHED, WORD_SHARES, OWN, "Says words twice.", f"{_SHORT} {CLAUSES}"),
     text_entry(
         "word_split",
         "word",
@@ -45,16 +45,16 @@ WORDS = (
         "word",
         _TOUCHED,
         WORD_SHARES,
-        "after Devlin et al., BERT, NAACL 2019 (1810.04805)",
+        f"{OWN}; after the mask token of Devlin et al., BERT, NAACL 2019 (1810.04805)",
         "Replaces words by [MASK].",
-        _SHORT,
+        f"{_SHORT} {CLAUSES}",
     ),
     text_entry(
         "nonsense",
         "word",
         _TOUCHED,
         WORD_SHARES,
-        f"{OWN}; jabberwocky words as in psycholinguistics",
+        OWN,
         "Replaces words by pronounceable words that do not exist.",
         "No-op on words without an ASCII letter; saturates on very short texts.",
     ),
@@ -92,14 +92,16 @@ WORDS = (
         WORD_SHARES,
         OWN,
         "Leaves out the last words.",
-        "Can make the sample's answer wrong: what is asked for may go. Saturates on very short texts.",
+        "Can make the sample's answer wrong: what is asked for may go. No-op on texts of one word; saturates "
+        f"on very short texts. {CLAUSES}",
     ),
     text_entry(
         "distractor",
         "sentence",
         "sentences added",
         (1.0, 2.0, 3.0, 4.0, 5.0),
-        "after Jia & Liang, Adversarial Examples for Reading Comprehension, EMNLP 2017 (1707.07328)",
+        f"{OWN}; after Jia & Liang, Adversarial Examples for Evaluating Reading Comprehension Systems, EMNLP "
+        "2017 (1707.07328)",
         "Puts sentences that do not matter before or behind the text.",
         "The sentences are English whatever the text.",
     ),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from corruptions.entry import Value
+from corruptions.text.clusters import is_whole
 from corruptions.text.edits import budget, edited, first_good, free_words, says_something
 from corruptions.text.protect import Protection, protection
 from corruptions.text.tokens import Word, rank
@@ -93,7 +94,12 @@ def _written(
     letters_to_keep: int,
 ) -> str:
     words = free_words(text, guard)
-    places = [(at, word) for word in words for at in range(word.start, word.end) if text[at] in table]
+    places = [
+        (at, word)
+        for word in words
+        for at in range(word.start, word.end)
+        if text[at] in table and is_whole(text, at)
+    ]
     order = rank(len(places), rng)
     # One number per place, whatever the severity: a letter gets the same sign at each.
     which = rng.random(len(places)).tolist()

@@ -8,6 +8,7 @@ from itertools import pairwise
 import numpy as np
 
 from corruptions.entry import Value
+from corruptions.text.clusters import continues
 from corruptions.text.edits import edited, first_good
 from corruptions.text.protect import Protection, protection
 from corruptions.text.tokens import Word, edit_count, find_words, gaps, is_meaningful, rank, token_between
@@ -112,7 +113,11 @@ def _loose_marks(text: str, words: tuple[Word, ...]) -> list[int]:
         at
         for low, high in gaps(text)
         for at in range(low, high)
-        if not fixed[at] and text[at] != "_" and unicodedata.category(text[at]).startswith("P")
+        if not fixed[at]
+        and text[at] != "_"
+        and unicodedata.category(text[at]).startswith("P")
+        # With a sign on it it is an emoji: the sign would settle on what stands before.
+        and not continues(text, at + 1)
     ]
 
 

@@ -14,6 +14,7 @@ from functools import lru_cache
 import numpy as np
 
 from corruptions.entry import Value
+from corruptions.text.clusters import continues
 from corruptions.text.edits import edited, like
 from corruptions.text.protect import Protection, protection
 from corruptions.text.tokens import SHORT, edit_count, find_words, gaps, is_meaningful, rank
@@ -170,7 +171,8 @@ def _found_places(text: str, guard: Protection) -> tuple[_Place, ...]:
     for rule in _RULES:
         for match in _matches(rule, text):
             start, end = match.span(1)
-            if any(taken[start:end]):
+            # A rule is for letters without signs: one on the last of them would be left over.
+            if any(taken[start:end]) or continues(text, end):
                 continue
             # With words of the caller's own under protection, not every replacement is allowed.
             expanded = (match.expand(option) for option in rule.options)

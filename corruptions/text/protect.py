@@ -46,16 +46,23 @@ PROTECTED: frozenset[str] = frozenset(
 Template tokens such as <image>, [INST] and {question} are not words and are always left alone.
 """
 
+# No ordinary word is longer, so that every ordinary word is looked at as a whole.
+_REACH = 64
+
 _CLASSES = frozenset({NUMERALS, OPTION_LETTERS, CONTRACTED_NOT})
 
 
 class Protection:
-    """A `protect` set made ready: words folded for comparison without case, classes as flags."""
+    """A `protect` set made ready: words folded for comparison without case, classes as flags.
 
-    __slots__ = ("contracted_not", "numerals", "option_letters", "words")
+    `reach` is how far from an edit a word can begin or end that the edit turns into a protected one.
+    """
+
+    __slots__ = ("contracted_not", "numerals", "option_letters", "reach", "words")
 
     def __init__(self, protect: frozenset[str]) -> None:
         self.words = frozenset(word.casefold() for word in protect - _CLASSES)
+        self.reach = max([_REACH, *map(len, self.words)])
         self.numerals = NUMERALS in protect
         self.option_letters = OPTION_LETTERS in protect
         self.contracted_not = CONTRACTED_NOT in protect

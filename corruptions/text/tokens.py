@@ -32,6 +32,7 @@ _TEMPLATE = re.compile(
 )
 # Scripts without spaces part their clauses by full-width punctuation.
 _CHUNK = re.compile(r"[^\s，。、！？；：…（）「」『』【】《》〈〉]+")
+_JOINERS = "\u200c\u200d"
 _PIECE = re.compile(r"[^\W_]+")
 ROLES = frozenset({"USER", "ASSISTANT", "SYSTEM", "HUMAN"})
 """Words that a colon turns into a role marker, in capitals."""
@@ -69,8 +70,8 @@ def _words(text: str, protection: Protection) -> Iterator[Word]:
             start, end = chunk.span()
             while start < end and not text[start].isalnum():
                 start += 1
-            while start < end and not _closes_word(text[end - 1]):
-                end -= 1
+            while start < end and not text[(base := _base(text, start, end))].isalnum():
+                end = base
             if start < end:
                 yield Word(start, end, not _is_protected(text, start, end, protection))
 
@@ -89,9 +90,14 @@ def token_between(text: str, one: Word, two: Word) -> bool:
     return _TEMPLATE.search(text, one.end, two.start) is not None
 
 
-def _closes_word(character: str) -> bool:
-    # Vowel signs of Indic and other scripts are marks, not letters, and belong to the word.
-    return character.isalnum() or unicodedata.category(character).startswith("M")
+def _base(text: str, start: int, end: int) -> int:
+    """The place of the last character that is no sign on another one."""
+    # Vowel signs of Indic and other scripts are marks, not letters, and belong to the word; the marks of
+    # an emoji do not.
+    base = end - 1
+    while base > start and (text[base] in _JOINERS or unicodedata.category(text[base]).startswith("M")):
+        base -= 1
+    return base
 
 
 def _is_protected(text: str, start: int, end: int, protection: Protection) -> bool:

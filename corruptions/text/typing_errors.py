@@ -7,7 +7,8 @@ import string
 import numpy as np
 
 from corruptions.entry import Value
-from corruptions.text.edits import budget, edited, first_good, free_words, is_mark, says_something
+from corruptions.text.clusters import is_whole
+from corruptions.text.edits import budget, edited, first_good, free_words, says_something
 from corruptions.text.protect import Protection, protection
 from corruptions.text.tokens import Word, rank
 
@@ -98,10 +99,10 @@ def _pool(character: str, others: str) -> str:
 
 
 def _letters(text: str, words: list[Word]) -> list[tuple[int, Word]]:
-    """Letters with their words; a letter keeps the signs written on it."""
+    """Letters with their words; one with signs written on it, or joined to another, is left alone."""
     return [
         (at, word)
         for word in words
         for at in range(word.start, word.end)
-        if text[at].isalpha() and not is_mark(text, at + 1)
+        if text[at].isalpha() and is_whole(text, at)
     ]

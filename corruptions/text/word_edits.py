@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from corruptions.entry import Value
-from corruptions.text.edits import edited, first_good, is_mark, like
+from corruptions.text.clusters import continues
+from corruptions.text.edits import edited, first_good, like
 from corruptions.text.protect import Protection, protection
 from corruptions.text.tokens import MASK, Word, edit_count, find_words, is_meaningful, rank, token_between
 
@@ -171,9 +172,9 @@ def _cuts(text: str, word: Word, guard: Protection) -> list[int]:
         for at in range(word.start + 2, word.end - 1)
         if text[at - 1].isalpha()
         and text[at].isalpha()
-        and not is_mark(text, at)
-        and not is_meaningful(text[word.start : at], guard)
-        and not is_meaningful(text[at : word.end], guard)
+        and not continues(text, at)
+        and not is_meaningful(text[max(word.start, at - guard.reach) : at], guard)
+        and not is_meaningful(text[at : min(word.end, at + guard.reach)], guard)
     ]
 
 

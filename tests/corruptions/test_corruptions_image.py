@@ -115,9 +115,9 @@ def test_any_size_and_deterministic(
     assert np.array_equal(first, image_view(image, name, severity, seed=3, unit="x", profile=profile))
 
 
-@pytest.mark.parametrize("shape", [(1, 1), (1, 40), (40, 1), (2, 3), (7, 500)], ids=str)
+@pytest.mark.parametrize("shape", [(7, 500), (500, 7)], ids=str)
 @pytest.mark.parametrize("name", IMAGE)
-def test_odd_shapes(name: str, shape: tuple[int, int]) -> None:
+def test_long_shapes(name: str, shape: tuple[int, int]) -> None:
     image = np.full((*shape, 3), 90, np.uint8)
     for profile in PROFILES:
         for severity in SEVERITIES:
