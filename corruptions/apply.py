@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import numpy as np
 from numpy.typing import NDArray
 
 from corruptions.catalogue import get
 from corruptions.entry import DEFAULT_PROFILE, Corruption
+from corruptions.image import UNSEEDED
 from corruptions.image import kernels as image_kernels
 from corruptions.image.entries import IMAGENET224, TINY64
 from corruptions.seeding import borrowed_generator
@@ -14,6 +17,9 @@ from corruptions.text import kernels as text_kernels
 from corruptions.validation import check_image, check_kind, check_severity, check_text
 
 __all__ = ["SMALL_SIDE", "corrupt_image", "corrupt_text", "image_view", "profile_of", "text_view"]
+
+# A kernel that draws from it after all fails at once.
+_NONE = cast(np.random.Generator, None)
 
 SMALL_SIDE = 128
 """Pictures whose shorter side has fewer pixels get profile `tiny64`, the others `imagenet224`."""
@@ -94,7 +100,8 @@ def image_view(
     profile: str | None = None,
 ) -> NDArray[np.uint8]:
     """`corrupt_image` with the generator of this seed and unit: the same pixels whenever it is called."""
-    rng = borrowed_generator(seed, unit, name, check_severity(severity))
+    level = check_severity(severity)
+    rng = _NONE if name in UNSEEDED else borrowed_generator(seed, unit, name, level)
     return corrupt_image(image, name, severity, rng, profile=profile)
 
 

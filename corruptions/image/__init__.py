@@ -10,9 +10,17 @@ from numpy.typing import NDArray
 
 from corruptions.entry import Value
 
-__all__ = ["Kernel", "kernels"]
+__all__ = ["UNSEEDED", "Kernel", "kernels"]
 
 Kernel = Callable[[NDArray[np.uint8], Value, np.random.Generator], NDArray[np.uint8]]
+
+UNSEEDED = frozenset(
+    {
+        *("gaussian_blur", "defocus_blur", "zoom_blur", "contrast", "pixelate", "jpeg_compression"),
+        *("brightness", "saturate"),
+    }
+)
+"""Those of ImageNet-C that draw nothing: no generator need be made ready for them."""
 
 
 @cache

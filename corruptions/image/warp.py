@@ -56,37 +56,35 @@ def _glass(
     steps = (offsets % span - reach) * width + offsets // span - reach
     margin = reach + 1
     inside = (slice(margin, margin + rows), slice(margin, margin + columns))
-    place = np.arange(height * width).reshape(height, width)[inside]
+    source = np.arange(height * width)
+    later = np.zeros(height * width, np.bool_)
+    moving, from_later = source.reshape(height, width)[inside], later.reshape(height, width)[inside]
+    place = moving.copy()
     origin: NDArray[np.intp] | None = None
     for _ in range(passes):
         draws = rng.integers(0, span * span, size=(rows, columns), dtype=np.uint8)[::-1, ::-1]
-        source = np.arange(height * width)
-        source.reshape(height, width)[inside] = place + steps.take(draws)
-        moved = _settled(source, height, width, inside)
+        np.add(place, steps.take(draws), out=moving)
+        np.copyto(from_later, (steps > 0).take(draws))
+        moved = _settled(source, later)
         origin = moved if origin is None else origin.take(moved)
     return origin
 
 
-def _settled(
-    source: NDArray[np.intp], height: int, width: int, inside: tuple[slice, slice]
-) -> NDArray[np.intp]:
+def _settled(source: NDArray[np.intp], later: NDArray[np.bool_]) -> NDArray[np.intp]:
     """Where each pixel comes from once the copies `source` were made from the last pixel to the first.
 
-    A copy from a later pixel that was itself overwritten repeats that pixel's copy, and so on: chains,
-    followed for all pixels at once in steps that double.
+    A copy from a `later` pixel repeats that pixel's own copy, made before it, and so on: a chain, whose
+    unfinished ones, half as many each time, all go on by one link at once.
     """
-    written = np.zeros((height, width), np.bool_)
-    written[inside] = True
-    flat = written.reshape(-1)
-    linked = np.flatnonzero((source > np.arange(source.size)) & flat.take(source))
-    following = np.arange(source.size)
-    following[linked] = source[linked]
-    while linked.size:
-        onward = following.take(following.take(linked))
-        unsettled = onward != following.take(linked)
-        linked = linked[unsettled]
-        following[linked] = onward[unsettled]
-    return source.take(following)
+    settled: NDArray[np.intp] = source.copy()
+    places = np.flatnonzero(later)
+    link = source.take(places)
+    while places.size:
+        onward = source.take(link)
+        settled[places] = onward
+        unfinished = np.flatnonzero(later.take(link))
+        places, link = places.take(unfinished), onward.take(unfinished)
+    return settled
 
 
 def places_between(size: int, enlarged: int) -> tuple[NDArray[np.intp], NDArray[np.float64]]:

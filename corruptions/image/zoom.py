@@ -17,8 +17,9 @@ __all__ = ["zoom_blur"]
 # Lifts values that 32-bit arithmetic left a hair under a whole level.
 _ROUNDING = np.float32(2.0**-9)
 
-# Values that a processor's second-level cache holds, with the arrays derived from them.
+# Pixels that a processor's second-level cache holds, with the arrays derived from them.
 _BLOCK = 1 << 14
+_STRIP = 40_960
 
 
 def zoom_blur(image: NDArray[np.uint8], value: Value, rng: np.random.Generator) -> NDArray[np.uint8]:
@@ -39,14 +40,18 @@ def zoom_blur(image: NDArray[np.uint8], value: Value, rng: np.random.Generator) 
 
 
 def _warped(pixels: NDArray[np.float32], factors: tuple[float, ...]) -> NDArray[np.float32]:
-    """Twice the picture and its enlargements by OpenCV, summed."""
+    """Twice the picture and its enlargements by OpenCV, summed, a strip of rows at a time."""
     height, width = pixels.shape[:2]
     total: NDArray[np.float32] = pixels * np.float32(2)
-    larger = np.empty_like(pixels)
-    for factor in factors:
-        (top, down), (left, right) = _line(height, factor), _line(width, factor)
-        _warp(pixels, np.array([[right, 0, left], [0, down, top]]), larger)
-        cv2.add(total, larger, dst=total)
+    lines = [(_line(height, factor), _line(width, factor)) for factor in factors]
+    rows = max(1, _STRIP // width)
+    larger = np.empty((min(rows, height), *pixels.shape[1:]), np.float32)
+    for start in range(0, height, rows):
+        sums = total[start : start + rows]
+        strip = larger[: len(sums)]
+        for (top, down), (left, right) in lines:
+            _warp(pixels, np.array([[right, 0, left], [0, down, top + down * start]]), strip)
+            cv2.add(sums, strip, dst=sums)
     return total
 
 
@@ -60,7 +65,7 @@ def _warp(pixels: NDArray[np.float32], places: NDArray[np.float64], out: NDArray
     cv2.warpAffine(
         pixels,
         places,
-        (pixels.shape[1], pixels.shape[0]),
+        (out.shape[1], out.shape[0]),
         dst=out,
         flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
         borderMode=cv2.BORDER_REPLICATE,

@@ -24,7 +24,7 @@ from corruptions import (
     profile_of,
     view_generator,
 )
-from corruptions.image import noise, zoom
+from corruptions.image import UNSEEDED, noise, zoom
 from corruptions.seeding import borrowed_generator
 
 IMAGE = names("image")
@@ -389,3 +389,15 @@ def test_normals_are_normal_into_the_tails() -> None:
     for far in (4.0, 4.3, 4.5):
         expected = 2 * stats.norm.sf(far) * drawn.size
         assert abs(int((np.abs(drawn) > far).sum()) - expected) < 5 * math.sqrt(expected) + 1
+
+
+@pytest.mark.parametrize("name", IMAGE)
+def test_what_draws_is_known(name: str, picture: NDArray[np.uint8]) -> None:
+    other = corrupt_image(picture, name, 3, rng(1))
+    drawn = rng(2)
+    before = str(drawn.bit_generator.state)
+    corrupt_image(picture, name, 3, drawn)
+    if str(drawn.bit_generator.state) != before:
+        assert name not in UNSEEDED
+    if name in UNSEEDED:
+        assert np.array_equal(image_view(picture, name, 3, seed=0, unit="u"), other)
