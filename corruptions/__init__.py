@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from corruptions.apply import SMALL_SIDE, corrupt_image, corrupt_text, image_view, profile_of, text_view
 from corruptions.catalogue import catalogue, get, names
+from corruptions.distance import Distance, distances, flags, growth_measure
 from corruptions.entry import DEFAULT_PROFILE, SEVERITIES, Corruption
 from corruptions.errors import CorruptionError, InvalidInputError, UnknownCorruptionError
 from corruptions.image.convert import as_rgb
@@ -29,6 +30,7 @@ __all__ = [
     "SMALL_SIDE",
     "Corruption",
     "CorruptionError",
+    "Distance",
     "InvalidInputError",
     "UnknownCorruptionError",
     "as_rgb",
@@ -37,8 +39,11 @@ __all__ = [
     "corrupt_image",
     "corrupt_text",
     "derangement",
+    "distances",
+    "flags",
     "generator",
     "get",
+    "growth_measure",
     "image_view",
     "is_hit",
     "key",
