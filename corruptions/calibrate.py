@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from corruptions.catalogue import catalogue
 from corruptions.entry import SEVERITIES, Corruption, Value
+from corruptions.errors import InvalidInputError
 from corruptions.image import kernels
 from corruptions.image.profiles import CALIBRATED64, CALIBRATED224, IMAGENET224, TINY64
 from corruptions.measure import mean_distances, measure, photographs, pictures_for
@@ -249,10 +250,12 @@ def _main() -> None:
     parser.add_argument("folder", type=Path, help="photographs, png or jpg")
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "image" / "calibrated.py")
     arguments = parser.parse_args()
-    large = photographs(arguments.folder)
-    arguments.out.write_text(
-        _source({profile: calibrated(profile, large) for profile in _TABLES}), encoding="utf-8"
-    )
+    try:
+        large = photographs(arguments.folder)
+        source = _source({profile: calibrated(profile, large) for profile in _TABLES})
+        arguments.out.write_text(source, encoding="utf-8")
+    except (OSError, InvalidInputError) as error:
+        parser.error(str(error))
 
 
 if __name__ == "__main__":

@@ -265,8 +265,11 @@ def _main() -> None:
     parser.add_argument("questions", type=Path, help="one text a line")
     parser.add_argument("--out", type=Path, default=Path(__file__).with_name("measured.json"))
     arguments = parser.parse_args()
-    measured = measure_catalogue(arguments.folder, arguments.questions)
-    arguments.out.write_text(to_text(measured), encoding="utf-8")
+    try:
+        measured = measure_catalogue(arguments.folder, arguments.questions)
+        arguments.out.write_text(to_text(measured), encoding="utf-8")
+    except (OSError, InvalidInputError) as error:
+        parser.error(str(error))
 
 
 if __name__ == "__main__":
