@@ -13,6 +13,7 @@ from __future__ import annotations
 from corruptions.apply import SMALL_SIDE, corrupt_image, corrupt_text, image_view, profile_of, text_view
 from corruptions.batch import corrupt_images
 from corruptions.catalogue import catalogue, get, names
+from corruptions.distance import Distance, distances, flags, growth_measure
 from corruptions.entry import DEFAULT_PROFILE, SEVERITIES, Corruption
 from corruptions.errors import CorruptionError, InvalidInputError, UnknownCorruptionError
 from corruptions.image.convert import as_rgb
@@ -30,6 +31,7 @@ __all__ = [
     "SMALL_SIDE",
     "Corruption",
     "CorruptionError",
+    "Distance",
     "InvalidInputError",
     "UnknownCorruptionError",
     "as_rgb",
@@ -39,8 +41,11 @@ __all__ = [
     "corrupt_images",
     "corrupt_text",
     "derangement",
+    "distances",
+    "flags",
     "generator",
     "get",
+    "growth_measure",
     "image_view",
     "is_hit",
     "key",

@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from corruptions.catalogue import get
-from corruptions.entry import DEFAULT_PROFILE, Corruption
+from corruptions.entry import DEFAULT_PROFILE
 from corruptions.image import UNSEEDED
 from corruptions.image import kernels as image_kernels
-from corruptions.image.entries import IMAGENET224, TINY64
+from corruptions.image.profiles import SMALL_SIDE, table_of
 from corruptions.seeding import borrowed_generator
 from corruptions.text import kernels as text_kernels
 from corruptions.validation import check_image, check_kind, check_severity, check_text
@@ -21,25 +21,17 @@ __all__ = ["SMALL_SIDE", "corrupt_image", "corrupt_text", "image_view", "profile
 # A kernel that draws from it after all fails at once.
 _NONE = cast(np.random.Generator, None)
 
-SMALL_SIDE = 128
-"""Pictures whose shorter side has fewer pixels get profile `tiny64`, the others `imagenet224`."""
 
-
-def profile_of(name: str, height: int, width: int) -> str:
+def profile_of(name: str, height: int, width: int, *, profile: str | None = None) -> str:
     """The severity table that an image corruption uses for a picture of this size, in pixels.
 
-    `tiny64` if the shorter side is under 128, else `imagenet224`; `default` for corruptions whose
-    parameters do not depend on the size.
+    Without a profile `tiny64` if the shorter side is under 128, else `imagenet224`; under `calibrated`
+    likewise `calibrated64` or `calibrated224`; `default` for corruptions whose parameters do not depend on
+    the size.
     """
     entry = get(name)
     check_kind(entry, "image")
-    return _profile(entry, height, width)
-
-
-def _profile(entry: Corruption, height: int, width: int) -> str:
-    if DEFAULT_PROFILE in entry.parameters:
-        return DEFAULT_PROFILE
-    return TINY64 if min(height, width) < SMALL_SIDE else IMAGENET224
+    return table_of(entry, height, width, profile)
 
 
 def corrupt_image(
@@ -55,18 +47,16 @@ def corrupt_image(
     `image` is uint8 of shape (H, W, 3), any H and W from 1 (up to 16,384 for fog and frost, 65,500 for
     JPEG); it is not changed. The result has the same
     shape and type and is writable. `severity` is 1 to 5. Randomness comes from `rng` only. `profile`
-    names a severity table, by default that of `profile_of`; corruptions with one table ignore it if it
-    is `imagenet224` or `tiny64`.
+    is `imagenet224`, `tiny64` or `calibrated`, by default what `profile_of` says; corruptions with one
+    table use that under any of them.
     Raises UnknownCorruptionError, or InvalidInputError for anything else that does not fit.
     """
     entry = get(name)
     check_kind(entry, "image")
     level = check_severity(severity)
     pixels = check_image(image)
-    automatic = _profile(entry, pixels.shape[0], pixels.shape[1])
-    if profile is None or (automatic == DEFAULT_PROFILE and profile in (IMAGENET224, TINY64)):
-        profile = automatic
-    return image_kernels()[name](pixels, entry.value(level, profile), rng)
+    table = table_of(entry, pixels.shape[0], pixels.shape[1], profile)
+    return image_kernels()[name](pixels, entry.value(level, table), rng)
 
 
 def corrupt_text(

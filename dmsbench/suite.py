@@ -83,7 +83,7 @@ class Suite(_Strict):
     seed: int = Field(default=0, ge=0)
     limit: int | None = Field(default=None, ge=1)
     severities: tuple[Severity, ...] = (1, 2, 3, 4, 5)
-    profile: Literal["auto", "imagenet224", "tiny64"] = "auto"
+    profile: Literal["auto", "imagenet224", "tiny64", "calibrated"] = "auto"
     max_error_rate: float = Field(default=0.01, ge=0, le=1)
     grid: Grid
 

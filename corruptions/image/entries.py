@@ -1,17 +1,17 @@
 """Catalogue entries of the image corruptions.
 
 The numbers are the published severity tables. Pixel units make a severity depend on the size of the
-picture, so there are two profiles: `imagenet224` (ImageNet-C) and `tiny64` (Tiny-ImageNet-C).
+picture, so there are two profiles: `imagenet224` (ImageNet-C) and `tiny64` (Tiny-ImageNet-C). Beside them
+stands the profile `calibrated`, of tables whose distances from clean grow evenly.
 """
 
 from __future__ import annotations
 
 from corruptions.entry import DEFAULT_PROFILE, Corruption, Value
+from corruptions.image.calibrated import LARGE, SMALL
+from corruptions.image.profiles import CALIBRATED64, CALIBRATED224, IMAGENET224, TINY64
 
-__all__ = ["ENTRIES", "IMAGENET224", "TINY64", "published"]
-
-IMAGENET224 = "imagenet224"
-TINY64 = "tiny64"
+__all__ = ["ENTRIES", "published"]
 
 _IMAGENET_C = (
     "Hendrycks & Dietterich, Benchmarking Neural Network Robustness to Common Corruptions and "
@@ -30,14 +30,19 @@ def published(
     *,
     version: int = 1,
 ) -> Corruption:
-    """An entry of ImageNet-C, with its tables for large and for small pictures."""
+    """An entry of ImageNet-C, with its tables for large and for small pictures and the calibrated ones."""
     return Corruption(
         name=name,
         kind="image",
         target="image",
         family=family,
         parameter=parameter,
-        parameters={IMAGENET224: large, TINY64: small},
+        parameters={
+            IMAGENET224: large,
+            TINY64: small,
+            CALIBRATED224: LARGE[name],
+            CALIBRATED64: SMALL[name],
+        },
         source=_IMAGENET_C,
         doc=doc,
         version=version,

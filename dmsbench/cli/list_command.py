@@ -20,7 +20,9 @@ class What(str, Enum):
 
 
 #: Too long for a table; ``--json`` has them.
-JSON_ONLY = ("parameters", "source", "notes")
+JSON_ONLY = ("parameter", "parameters", "source", "notes", "distances")
+#: How a table names what a corruption's severity is measured by.
+MEASURES = {"dissimilarity": "1−SSIM", "difference": "|diff|", "edits": "edits", "hit": "hit"}
 
 
 def list_names(
@@ -39,13 +41,38 @@ def list_names(
     from rich.console import Console
     from rich.table import Table
 
-    columns = [key for key in entries[0] if key not in JSON_ONLY]
-    table = Table(box=SIMPLE_HEAD)
-    for column in columns:
-        table.add_column(column, no_wrap=column == "name")
-    for entry in entries:
-        table.add_row(*(str(entry[column]) for column in columns))
+    rows = [_shown(entry) for entry in entries]
+    table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
+    for column in rows[0]:
+        table.add_column(column, no_wrap=column in ("name", _DISTANCES), overflow="fold")
+    for row in rows:
+        table.add_row(*row.values())
     Console().print(table)
+
+
+_DISTANCES = "distance at severities 1-5"
+
+
+def _shown(entry: dict[str, Any]) -> dict[str, str]:
+    """An entry's cells in the table, by column."""
+    cells = {key: str(value) for key, value in entry.items() if key not in (*JSON_ONLY, "flags")}
+    if "distances" in entry:
+        import corruptions
+
+        measure = corruptions.growth_measure(corruptions.get(entry["name"]))
+        figures = [row[measure] for row in next(iter(entry["distances"].values()))]
+        cells[_DISTANCES] = " ".join([f"{MEASURES[measure]:6}", *(_short(figure) for figure in figures)])
+        cells["flags"] = "; ".join(
+            ", ".join(flags) if i == 0 else f"{profile}: {', '.join(flags)}"
+            for i, (profile, flags) in enumerate(entry["flags"].items())
+            if flags
+        )
+    return cells
+
+
+def _short(figure: float) -> str:
+    """Three decimals: ``.035``, ``1.000``."""
+    return f"{figure:.3f}".removeprefix("0")
 
 
 def _entries(what: What) -> list[dict[str, Any]]:
@@ -93,4 +120,9 @@ def _corruption(name: str) -> dict[str, Any]:
         "parameters": {profile: list(values) for profile, values in entry.parameters.items()},
         "source": entry.source,
         "notes": entry.notes,
+        "distances": {
+            profile: [distance.to_dict() for distance in corruptions.distances(name, profile)]
+            for profile in entry.parameters
+        },
+        "flags": {profile: list(corruptions.flags(name, profile)) for profile in entry.parameters},
     }

@@ -11,6 +11,7 @@ from dmsbench.errors import NotComparableError
 from dmsbench.report.curves import draw_curves
 from dmsbench.report.leaderboard import Leaderboard, ReportInfo, build, write
 from dmsbench.report.tables import corruption_table, scorecard_table
+from dmsbench.report.unchanged import unchanged_note
 from dmsbench.scores import Scorecard, scorecard
 
 if TYPE_CHECKING:
@@ -51,6 +52,7 @@ def build_report(folder: RunFolder, manifest: dict[str, Any]) -> Report:
         seed=identity["seed"],
         score=identity["score"],
         fingerprint=manifest["fingerprint"],
+        profile=identity["profile"],
     )
     board = build(cards, info)
     files = write(board, folder.path)
@@ -74,5 +76,8 @@ def print_report(report: Report, console: Console) -> None:
         console.print(
             f"not finished, so not shown: {', '.join(report.unfinished)}", highlight=False, markup=False
         )
+    note = unchanged_note(report.leaderboard.unchanged)
+    if note is not None:
+        console.print(note, highlight=False, markup=False)
     names = ", ".join(path.name for path in report.files)
     console.print(f"written: {names}", highlight=False, markup=False, soft_wrap=True)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from dmsbench.files import write_atomically
 from dmsbench.report.formats import one_line, percent, rate, with_interval
+from dmsbench.report.unchanged import Unchanged, unchanged_conditions, unchanged_note
 
 if TYPE_CHECKING:
     from dmsbench.scores import Estimate, Scorecard
@@ -36,6 +37,8 @@ class ReportInfo:
     """The score's signature: name, normalisation, version."""
     fingerprint: str
     """Of the suite: data, grid and settings. Reports of equal fingerprints may be set side by side."""
+    profile: str = "auto"
+    """The severity profile; `auto`: the published tables, by each picture's size."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +77,8 @@ class Leaderboard:
     chance: float | None
     level: float
     """Of the intervals, in (0, 1)."""
+    unchanged: tuple[Unchanged, ...] = ()
+    """Conditions that left samples as they were, worst first."""
 
 
 def build(scorecards: Mapping[str, Scorecard], info: ReportInfo) -> Leaderboard:
@@ -108,15 +113,16 @@ def build(scorecards: Mapping[str, Scorecard], info: ReportInfo) -> Leaderboard:
         for name, card in scorecards.items()
     ]
     ordered = sorted(rows, key=lambda row: len(rows) + 1 if row.rank is None else row.rank)
-    return Leaderboard(info, tuple(ordered), chance, level)
+    return Leaderboard(info, tuple(ordered), chance, level, unchanged_conditions(scorecards.values()))
 
 
 def to_json(leaderboard: Leaderboard) -> str:
-    """A JSON object ``{suite, dataset, …, chance, level, rows}``: shares with six decimals, null for NaN."""
+    """A JSON object ``{suite, …, chance, level, unchanged, rows}``: six decimals, null for NaN."""
     content = {
         **asdict(leaderboard.info),
         "chance": leaderboard.chance,
         "level": leaderboard.level,
+        "unchanged": [asdict(unchanged) for unchanged in leaderboard.unchanged],
         "rows": [asdict(row) for row in leaderboard.rows],
     }
     return json.dumps(_plain(content), indent=2, allow_nan=False) + "\n"
@@ -172,6 +178,7 @@ def to_markdown(leaderboard: Leaderboard) -> str:
         "",
         f"- dataset: {_escaped(info.dataset)}, {info.n_samples} samples",
         f"- seed: {info.seed}",
+        f"- severity profile: {_code(info.profile)}",
         f"- score: {_code(info.score)}",
         f"- suite fingerprint: {_code(info.fingerprint)}",
         "",
@@ -224,6 +231,9 @@ def notes(leaderboard: Leaderboard) -> list[str]:
         "`dmsbench compare`.",
     ]
     found += [f"n/a: {reason}" for reason in _reasons(leaderboard)]
+    note = unchanged_note(leaderboard.unchanged)
+    if note is not None:
+        found.append(f"{_escaped(note)}.")
     for row in leaderboard.rows:
         if row.n_missing:
             found.append(f"{_escaped(row.model)} is incomplete; records missing: {row.n_missing}.")

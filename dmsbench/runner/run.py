@@ -217,6 +217,7 @@ def _merged(job: Job, entries: dict[str, dict[str, Any]]) -> dict[str, Any]:
         "fingerprint": job.fingerprint,
         "identity": job.identity,
         "suite": job.suite.model_dump(mode="json"),
+        "severity_tables": _tables(job.suite),
         "dataset": {
             "name": job.dataset.name,
             "split": job.dataset.split,
@@ -233,6 +234,24 @@ def _merged(job: Job, entries: dict[str, dict[str, Any]]) -> dict[str, Any]:
 
 def _versions(names: Sequence[str] | set[str]) -> dict[str, int]:
     return {name: corruptions.get(name).version for name in sorted(names)}
+
+
+def _tables(suite: Suite) -> dict[str, Any]:
+    """Which severity table each image corruption uses, by the picture's shorter side in pixels."""
+    profile = None if suite.profile == "auto" else suite.profile
+    side = corruptions.SMALL_SIDE
+    sides = {f"under {side} px": side - 1, f"from {side} px": side}
+    return {
+        "profile": suite.profile,
+        "corruptions": {
+            name: {
+                words: corruptions.profile_of(name, pixels, pixels, profile=profile)
+                for words, pixels in sides.items()
+            }
+            for name in suite.corruption_names
+            if corruptions.get(name).kind == "image"
+        },
+    }
 
 
 def _environment() -> dict[str, str]:

@@ -38,8 +38,13 @@ def sampled(image: NDArray[np.uint8]) -> list[int]:
     return values
 
 
-def image_golden(name: str, image: NDArray[np.uint8], unit: str) -> list[Any]:
-    views = [image_view(image, name, severity, seed=2024, unit=unit) for severity in SEVERITIES]
+CALIBRATED = ("calibrated64", "calibrated224")
+
+
+def image_golden(name: str, image: NDArray[np.uint8], unit: str, profile: str | None = None) -> list[Any]:
+    views = [
+        image_view(image, name, severity, seed=2024, unit=unit, profile=profile) for severity in SEVERITIES
+    ]
     if name in EXACT:
         return [digest(view) for view in views]
     return [[round(float(view.mean()), 3), sampled(view)] for view in views]
@@ -58,6 +63,9 @@ def collect() -> dict[str, Any]:
     for name in names("image"):
         golden[name] = {"version": get(name).version}
         golden[name] |= {unit: image_golden(name, image, unit) for unit, image in inputs.items()}
+        for profile in CALIBRATED:
+            if profile in get(name).parameters:
+                golden[name][profile] = image_golden(name, inputs["picture"], "picture", profile)
     for name in names("text"):
         golden[name] = {"version": get(name).version, "texts": text_golden(name)}
     return golden

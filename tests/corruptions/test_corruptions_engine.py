@@ -75,7 +75,10 @@ def test_catalogue_is_complete() -> None:
         assert entry.target == (
             "image" if entry.kind == "image" or entry.name in IMAGE_MODALITIES else "text"
         )
-        assert set(entry.parameters) in ({"default"}, {"imagenet224", "tiny64"})
+        assert set(entry.parameters) in (
+            {"default"},
+            {"imagenet224", "tiny64", "calibrated224", "calibrated64"},
+        )
         assert entry.nested == (entry.kind != "image" or entry.name in NESTED or entry.family == "geometry")
         assert not entry.notes or entry.notes.endswith(".")
 

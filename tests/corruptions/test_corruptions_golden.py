@@ -6,7 +6,7 @@ import json
 
 import numpy as np
 import pytest
-from corruption_golden import EXACT, PATH, image_golden, text_golden
+from corruption_golden import CALIBRATED, EXACT, PATH, image_golden, text_golden
 from numpy.typing import NDArray
 
 from corruptions import get, names
@@ -23,13 +23,21 @@ def test_golden_covers_the_catalogue() -> None:
 def test_exact_pixels(name: str, picture: NDArray[np.uint8], gradient: NDArray[np.uint8]) -> None:
     assert image_golden(name, picture, "picture") == GOLDEN[name]["picture"]
     assert image_golden(name, gradient, "gradient") == GOLDEN[name]["gradient"]
+    for profile in set(CALIBRATED) & set(get(name).parameters):
+        assert image_golden(name, picture, "picture", profile) == GOLDEN[name][profile]
 
 
 @pytest.mark.parametrize("name", sorted(set(names("image")) - set(EXACT)))
 def test_pixels_through_a_library(name: str, picture: NDArray[np.uint8], gradient: NDArray[np.uint8]) -> None:
     # OpenCV's and libjpeg's sums may round differently on another processor.
-    for unit, image in (("picture", picture), ("gradient", gradient)):
-        for now, then in zip(image_golden(name, image, unit), GOLDEN[name][unit], strict=True):
+    pairs = [
+        (image_golden(name, picture, "picture"), GOLDEN[name]["picture"]),
+        (image_golden(name, gradient, "gradient"), GOLDEN[name]["gradient"]),
+    ]
+    for profile in set(CALIBRATED) & set(get(name).parameters):
+        pairs.append((image_golden(name, picture, "picture", profile), GOLDEN[name][profile]))
+    for found, golden in pairs:
+        for now, then in zip(found, golden, strict=True):
             assert now[0] == pytest.approx(then[0], abs=0.1)
             np.testing.assert_allclose(now[1], then[1], rtol=0, atol=1)
 

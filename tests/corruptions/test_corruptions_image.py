@@ -40,7 +40,7 @@ FLAT = (
     "pixelate",
 )
 # Published tables that are not monotone, in one profile at least; the catalogue's notes say where.
-FLAGGED = {"glass_blur", "snow", "frost", "fog", "spatter", "saturate", "elastic_transform"}
+FLAGGED = {"glass_blur", "zoom_blur", "snow", "frost", "fog", "spatter", "saturate", "elastic_transform"}
 
 # The catalogue's notes say so: every severity is the same.
 NO_DEGREES = ("flip_h", "flip_v")

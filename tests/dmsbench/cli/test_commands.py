@@ -324,6 +324,15 @@ def test_lists(dmsbench: Call) -> None:
     entries = json.loads(dmsbench("list", "corruptions", "--json").out)
     assert {entry["name"] for entry in entries} >= set(load_suite("vqa-corrupt").corruption_names)
     assert all({"name", "kind", "family", "parameters", "source"} <= entry.keys() for entry in entries)
+    by_name = {entry["name"]: entry for entry in entries}
+    glass = by_name["glass_blur"]
+    assert list(glass["distances"]) == list(glass["flags"]) == list(glass["parameters"])
+    assert [row["severity"] for row in glass["distances"]["calibrated64"]] == [1, 2, 3, 4, 5]
+    assert glass["flags"]["imagenet224"] == ["not growing 3-4"]
+    assert by_name["synonym"]["distances"]["default"][0].keys() == {"severity", "edits", "unchanged"}
+    table = dmsbench("list", "corruptions").out
+    assert "1−SSIM .450 .588 .709 .797 .866" in table
+    assert "hit    .196" in table
     for what in ("suites", "models", "datasets", "scores", "corruptions"):
         assert dmsbench("list", what).code == 0
     assert "95 conditions" not in dmsbench("suite", "check", "vqa-corrupt").out

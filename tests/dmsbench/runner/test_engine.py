@@ -12,10 +12,11 @@ from echo_model import EchoModel
 
 import dmsbench.runner.engine
 from dmsbench.data.base import Dataset
+from dmsbench.grid import View
 from dmsbench.runner.engine import Arm, LocalEngine, Tally
 from dmsbench.runner.plan import Plan, by_image, in_blocks
 from dmsbench.runner.rows import row_builder
-from dmsbench.runner.run import Job, key_maker, prepare
+from dmsbench.runner.run import Job, execute, key_maker, prepare
 from dmsbench.runner.store import frame
 from dmsbench.runner.views import Views
 from dmsbench.suite import load_suite
@@ -318,3 +319,31 @@ def test_blanked_masked_and_exchanged_modalities(suite_file: Path, tmp_path: Pat
     exchanged = at("mismatch_text", "text", 5)
     assert set(exchanged["question"]) == set(clean["question"])
     assert (exchanged["question"] != clean["question"]).mean() > 0.3
+
+
+def test_the_profile_decides_the_pixels_and_is_recorded(job: Job, tmp_path: Path) -> None:
+    # The pictures are 48 x 48: small ones.
+    calibrated = job.suite.model_copy(update={"profile": "calibrated"})
+    other = prepare(calibrated, tmp_path / "calibrated")
+    assert other.fingerprint != job.fingerprint
+    view = View("contrast", 3)
+    group = job.dataset.samples[0].group
+    seen = {
+        profile: Views(0, job.dataset, profile).image(group, view).hash
+        for profile in ("auto", "tiny64", "imagenet224", "calibrated")
+    }
+    assert seen["auto"] == seen["tiny64"] != seen["calibrated"]
+    _, manifest = execute(other, arms(other, EchoModel()), {}, batch_size=16)
+    assert manifest["identity"]["profile"] == "calibrated"
+    assert manifest["severity_tables"] == {
+        "profile": "calibrated",
+        "corruptions": {
+            name: {"under 128 px": "calibrated64", "from 128 px": "calibrated224"}
+            for name in ("gaussian_noise", "contrast")
+        },
+    }
+    _, manifest = execute(job, arms(job, EchoModel()), {}, batch_size=16)
+    assert manifest["severity_tables"]["corruptions"]["contrast"] == {
+        "under 128 px": "tiny64",
+        "from 128 px": "imagenet224",
+    }
