@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from corruptions.apply import SMALL_SIDE, corrupt_image, corrupt_text, image_view, profile_of, text_view
 from corruptions.catalogue import catalogue, get, names
-from corruptions.entry import DEFAULT_PROFILE, SEVERITIES, Corruption
+from corruptions.entry import DEFAULT_PROFILE, SEVERITIES, TOPICS, Corruption, Topic
 from corruptions.errors import CorruptionError, InvalidInputError, UnknownCorruptionError
 from corruptions.image.convert import as_rgb
 from corruptions.modality import blank_image, derangement, is_hit, masked_text
@@ -27,9 +27,11 @@ __all__ = [
     "PROTECTED",
     "SEVERITIES",
     "SMALL_SIDE",
+    "TOPICS",
     "Corruption",
     "CorruptionError",
     "InvalidInputError",
+    "Topic",
     "UnknownCorruptionError",
     "as_rgb",
     "blank_image",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from corruptions.entry import Corruption, Value
+from corruptions.entry import Corruption, Topic, Value
 from corruptions.image.describe import image_entry
 
 __all__ = ["ENTRIES"]
@@ -18,8 +18,11 @@ def _scene(
     source: str,
     doc: str,
     notes: str = "",
+    falsifies: tuple[Topic, ...] = (),
 ) -> Corruption:
-    return image_entry(name, family, parameter, values, source, doc, nested=True, notes=notes)
+    return image_entry(
+        name, family, parameter, values, source, doc, nested=True, notes=notes, falsifies=falsifies
+    )
 
 
 ENTRIES = (
@@ -74,6 +77,7 @@ ENTRIES = (
         (1.0, 2.0, 3.0, 5.0, 8.0),
         "this package; after Goh et al., Multimodal Neurons, Distill 2021, with text that means nothing",
         "Writes lines of filler text at places drawn once; a higher severity adds lines.",
+        falsifies=("text",),
     ),
     _scene(
         "watermark",
@@ -82,5 +86,6 @@ ENTRIES = (
         (0.15, 0.30, 0.45, 0.65, 0.90),
         "this package; after Dekel et al., On the Effectiveness of Visible Watermarks, CVPR 2017",
         "Writes one word over the whole picture, ever more opaque.",
+        falsifies=("text",),
     ),
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from corruptions.entry import DEFAULT_PROFILE, Corruption, Value
+from corruptions.entry import DEFAULT_PROFILE, Corruption, Topic, Value
 
 __all__ = ["CHARACTER_SHARES", "EDA", "FULL_SHARES", "NOISE_MT", "OWN", "WORD_SHARES", "text_entry"]
 
@@ -23,6 +23,7 @@ def text_entry(
     source: str,
     doc: str,
     notes: str = "",
+    falsifies: tuple[Topic, ...] = (),
 ) -> Corruption:
     """The entry of a text corruption; all of them are nested."""
     return Corruption(
@@ -36,4 +37,5 @@ def text_entry(
         doc=doc,
         nested=True,
         notes=notes,
+        falsifies=falsifies,
     )

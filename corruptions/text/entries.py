@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from corruptions.entry import Corruption
+from corruptions.entry import Corruption, Topic
 from corruptions.text.describe import CHARACTER_SHARES, EDA, NOISE_MT, WORD_SHARES, text_entry
 from corruptions.text.entries_characters import CHARACTERS
 from corruptions.text.entries_words import WORDS
@@ -16,8 +16,16 @@ def _character(name: str, source: str, doc: str) -> Corruption:
     )
 
 
-def _word(name: str, source: str, doc: str) -> Corruption:
-    return text_entry(name, "word", "share of unprotected words touched", WORD_SHARES, source, doc)
+def _word(name: str, source: str, doc: str, falsifies: tuple[Topic, ...] = ()) -> Corruption:
+    return text_entry(
+        name,
+        "word",
+        "share of unprotected words touched",
+        WORD_SHARES,
+        source,
+        doc,
+        falsifies=falsifies,
+    )
 
 
 ENTRIES = (
@@ -27,6 +35,11 @@ ENTRIES = (
     _character("char_swap", NOISE_MT, "Exchanges two neighbouring letters of a word."),
     *CHARACTERS,
     _word("word_delete", EDA, "Drops words, never the last one left."),
-    _word("word_swap", f"{EDA}; neighbours only", "Exchanges two neighbouring words; punctuation stays."),
+    _word(
+        "word_swap",
+        f"{EDA}; neighbours only",
+        "Exchanges two neighbouring words; punctuation stays.",
+        ("wording",),
+    ),
     *WORDS,
 )

@@ -20,6 +20,7 @@ WORDS = (
         "Moves words to one another's places, however far apart.",
         "Can make the sample's answer wrong: two things of a question may change places. No-op with fewer "
         "than two different unprotected words; saturates on very short texts.",
+        ("position", "wording"),
     ),
     text_entry(
         "word_insert",
@@ -93,6 +94,7 @@ WORDS = (
         OWN,
         "Leaves out the last words.",
         "Can make the sample's answer wrong: what is asked for may go. Saturates on very short texts.",
+        ("wording",),
     ),
     text_entry(
         "distractor",
