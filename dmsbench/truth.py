@@ -9,8 +9,9 @@ means over different samples.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import corruptions
 from corruptions import Topic
@@ -63,6 +64,27 @@ class Truth:
             if topics:
                 found.append(f"{view.corruption} makes {' and '.join(topics)} false")
         return "; ".join(found) or None
+
+
+def told(manifest: Mapping[str, Any]) -> list[str]:
+    """What a run left out and what it asked though it is false, from its manifest; a line each.
+
+    ``left out: hue_shift 412 of 1,200 samples (colour)``, ``included though it makes answers wrong: mismatch``.
+    """
+    found = [LeftOut(**{**entry, "topics": tuple(entry["topics"])}) for entry in manifest.get("left_out", ())]
+    return lines(found, manifest.get("included_though_false", ()), manifest["dataset"]["samples"])
+
+
+def lines(found: Iterable[LeftOut], included: Sequence[str], samples: int) -> list[str]:
+    """As ``told``, of so many samples in all."""
+    shown = [
+        f"left out: {entry.corruption} {entry.samples:,} of {samples:,} samples ({', '.join(entry.topics)})"
+        for entry in found
+    ]
+    if included:
+        they = "it makes" if len(included) == 1 else "they make"
+        shown.append(f"included though {they} answers wrong: {', '.join(included)}")
+    return shown
 
 
 @dataclass(frozen=True, slots=True)

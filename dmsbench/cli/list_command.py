@@ -44,8 +44,12 @@ def list_names(
     for column in columns:
         table.add_column(column, no_wrap=column == "name")
     for entry in entries:
-        table.add_row(*(str(entry[column]) for column in columns))
+        table.add_row(*(_shown(entry[column]) for column in columns))
     Console().print(table)
+
+
+def _shown(value: object) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
 def _entries(what: What) -> list[dict[str, Any]]:
@@ -90,6 +94,7 @@ def _corruption(name: str) -> dict[str, Any]:
         "kind": entry.kind,
         "family": entry.family,
         "parameter": entry.parameter,
+        "falsifies": list(entry.falsifies),
         "parameters": {profile: list(values) for profile, values in entry.parameters.items()},
         "source": entry.source,
         "notes": entry.notes,

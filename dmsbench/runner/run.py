@@ -25,7 +25,7 @@ from dmsbench.runner.store import MANIFEST, MANIFEST_FORMAT, RunFolder, digest
 from dmsbench.runner.views import Views
 from dmsbench.suite import Suite
 from dmsbench.tasks import vqa
-from dmsbench.truth import LeftOut, Truth, included_though_false, left_out
+from dmsbench.truth import LeftOut, Truth, included_though_false, left_out, lines
 
 #: Bytes of a model's name: what common file systems take.
 LONGEST_NAME = 255
@@ -48,6 +48,11 @@ class Job:
     def truth(self) -> Truth:
         """Decides which samples are left out under which views."""
         return Truth.of(self.suite)
+
+    @property
+    def truth_lines(self) -> list[str]:
+        """What is left out and what is asked though it is false, a line each."""
+        return lines(self.left_out, self.included_though_false, self.plan.samples)
 
     @property
     def fingerprint(self) -> str:

@@ -60,6 +60,8 @@ class Contrast:
     n_groups: int
     """Groups that have pairs."""
     verdict: Verdict
+    n_left_out: int = 0
+    """Pairs not asked, because the corruption would make their answer wrong."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +170,7 @@ def compare_pairs(
         n_groups=len(pairs.groups),
         n_pairs=pairs.n_pairs,
         n_error_pairs=pairs.n_error_pairs,
-        n_left_out=pairs.n_left_out,
+        n_left_out=int(pairs.n_left_out.sum()),
         n_errors_a=pairs.n_errors_a,
         n_errors_b=pairs.n_errors_b,
         alpha=alpha,
@@ -242,6 +244,7 @@ def _contrast(
         n_pairs=n_pairs,
         n_groups=n_groups,
         verdict=Verdict.NO_DIFFERENCE,
+        n_left_out=int(pairs.n_left_out[members].sum()),
     )
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from dmsbench.errors import NotComparableError
 from dmsbench.grid import Condition
-from dmsbench.scores.rows import FloatArray, Rows
+from dmsbench.scores.rows import FloatArray, IntArray, Rows
 from dmsbench.scores.table import grid_sums
 
 _NAMED = 5  # how many missing things a message names
@@ -34,8 +34,8 @@ class Pairs:
     n_pairs: int
     n_error_pairs: int
     """Rows of the grid that are an error in A, in B or in both."""
-    n_left_out: int
-    """Rows of the grid that were left out of both, because the corruption would make their answer wrong."""
+    n_left_out: IntArray
+    """(C,), rows left out of both, because the corruption would make their answer wrong."""
     n_errors_a: int
     n_errors_b: int
 
@@ -61,12 +61,12 @@ def pair_rows(a: Rows, b: Rows, names: tuple[str, str] = ("A", "B")) -> Pairs:
     if not np.array_equal(a.cell, b.cell):
         raise NotComparableError("; ".join([*_missing_rows(a, b, names[1]), *_missing_rows(b, a, names[0])]))
 
-    for one, name, other in ((a, names[0], names[1]), (b, names[1], names[0])):
-        own = one.left_out & ~(b if one is a else a).left_out
-        if own.any():
+    for one, other, whose in ((a, b, names), (b, a, names[::-1])):
+        alone = np.flatnonzero(one.left_out & ~other.left_out)
+        if alone.size:
             raise NotComparableError(
-                f"{name} leaves out {own.sum()} records that {other} holds, {_named(one, int(own.argmax()))} "
-                "the first: run both with the same include_false"
+                f"{whose[0]} leaves out {alone.size} records that {whose[1]} holds, "
+                f"{_named(one, int(alone[0]))} the first: run both with the same include_false"
             )
 
     both = a.ok & b.ok
@@ -84,7 +84,7 @@ def pair_rows(a: Rows, b: Rows, names: tuple[str, str] = ("A", "B")) -> Pairs:
         n_samples=len(a.samples),
         n_pairs=int(both.sum()),
         n_error_pairs=int((a.error | b.error).sum()),
-        n_left_out=int(a.left_out.sum()),
+        n_left_out=np.bincount(a.condition[a.left_out], minlength=shape[1]),
         n_errors_a=int(a.error.sum()),
         n_errors_b=int(b.error.sum()),
     )

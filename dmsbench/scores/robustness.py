@@ -228,7 +228,10 @@ class _Metrics:
     def __init__(self, table: ScoreTable, cells: FloatArray, chance: float | None, level: float) -> None:
         self.table = table
         self.cells = cells[:, : len(table.conditions)]  # (1 + B, C)
-        self.kept_clean = dict(zip(table.kept_clean, cells[:, len(table.conditions) :].T, strict=True))
+        kept: dict[str, FloatArray] = {
+            name: cells[:, len(table.conditions) + i] for i, name in enumerate(table.kept_clean)
+        }
+        self.kept_clean = kept
         self.chance = chance
         self.level = level
         self.corrupted = [i for i, condition in enumerate(table.conditions) if not condition.is_clean]
@@ -247,9 +250,8 @@ class _Metrics:
         if not self.kept_clean:
             return self.clean
         own = [self.clean_of(self.table.conditions[i].corruption) for i in self.corrupted]
-        return mean_over_cells(
-            np.where(np.isnan(self.cells[:, self.corrupted]), np.nan, np.column_stack(own))
-        )
+        unscored = np.isnan(self.cells[:, self.corrupted])
+        return mean_over_cells(np.where(unscored, np.nan, np.column_stack(own)))
 
     def above_chance_of_whole_cells(self) -> FloatArray:
         whole = [i for i in self.corrupted if self.table.conditions[i].corruption not in self.kept_clean]

@@ -35,7 +35,7 @@ def pairs_of(a: np.ndarray, b: np.ndarray) -> Pairs:
         n_samples=n_groups * per_group,
         n_pairs=n,
         n_error_pairs=0,
-        n_left_out=0,
+        n_left_out=np.zeros(n_conditions, dtype=np.int64),
         n_errors_a=0,
         n_errors_b=0,
     )
