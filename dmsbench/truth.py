@@ -69,7 +69,8 @@ class Truth:
 def told(manifest: Mapping[str, Any]) -> list[str]:
     """What a run left out and what it asked though it is false, from its manifest; a line each.
 
-    ``left out: hue_shift 412 of 1,200 samples (colour)``, ``included though it makes answers wrong: mismatch``.
+    ``left out: hue_shift 412 of 1,200 samples (colour)``; ``included though it makes answers wrong:
+    mismatch``.
     """
     found = [LeftOut(**{**entry, "topics": tuple(entry["topics"])}) for entry in manifest.get("left_out", ())]
     return lines(found, manifest.get("included_though_false", ()), manifest["dataset"]["samples"])

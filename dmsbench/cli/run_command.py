@@ -225,8 +225,8 @@ def _dry_run(job: Job, arms: Sequence[Arm], batch_size: int, *, fresh: bool) -> 
     )
     for name, severities in _cells(job.suite).items():
         console.print(f"  {name}: {severities}" if severities else f"  {name}", highlight=False)
-    for line in job.truth_lines:
-        console.print(line, highlight=False, markup=False, soft_wrap=True)
+    for told in job.truth_lines:
+        console.print(told, highlight=False, markup=False, soft_wrap=True)
     return 0
 
 

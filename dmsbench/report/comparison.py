@@ -12,25 +12,15 @@ from typing import Any
 from dmsbench.report.formats import interval, p_value, points, signed_points
 from dmsbench.scores import Comparison, Contrast, Verdict
 
-_COLUMNS = (
-    "name",
-    "a",
-    "b",
-    "difference",
-    "ci_low",
-    "ci_high",
-    "p_value",
-    "p_adjusted",
-    "n_left_out",
-    "verdict",
-)
+_NUMBERS = ("a", "b", "difference", "ci_low", "ci_high", "p_value", "p_adjusted")
+_COLUMNS = ("name", *_NUMBERS, "n_left_out", "verdict")
 
 
 def as_dict(result: Comparison, suite: str, a: str, b: str, truth: Sequence[str] = ()) -> dict[str, Any]:
     """The stable JSON of ``compare``: difference is b − a, scores in [0, 1], undefined numbers null.
 
-    ``error_pairs`` are out for an error in A or B, ``n_left_out`` because the corruption would make the answer
-    wrong; ``truth`` says which, a line each.
+    ``error_pairs`` are out for an error in A or B, ``n_left_out`` because the corruption would make the
+    answer wrong; ``truth`` says which, a line each.
     """
     return {
         "suite": suite,
@@ -108,13 +98,9 @@ def _named(verdict: Verdict, a: str, b: str) -> str:
 
 
 def _contrast(contrast: Contrast) -> dict[str, Any]:
-    numbers = {
-        key: _or_none(getattr(contrast, key))
-        for key in ("a", "b", "difference", "ci_low", "ci_high", "p_value", "p_adjusted")
-    }
     return {
         "name": contrast.name,
-        **numbers,
+        **{key: _or_none(getattr(contrast, key)) for key in _NUMBERS},
         "n_pairs": contrast.n_pairs,
         "n_left_out": contrast.n_left_out,
         "verdict": str(contrast.verdict),

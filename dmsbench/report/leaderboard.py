@@ -231,8 +231,8 @@ def notes(leaderboard: Leaderboard) -> list[str]:
     ]
     if any(row.n_left_out for row in leaderboard.rows):
         found.append(
-            "Samples whose own answer a corruption makes wrong are left out of its conditions: **retention** and "
-            "**area under curve** compare them with clean on the samples that are kept, **above-chance "
+            "Samples whose own answer a corruption makes wrong are left out of its conditions: **retention** "
+            "and **area under curve** compare with clean on the samples that are kept, **above-chance "
             "retention** is over the corruptions that leave out none."
         )
     found += [f"{_escaped(line)}." for line in leaderboard.info.truth]
