@@ -80,6 +80,7 @@ def lines(found: Iterable[LeftOut], included: Sequence[str], samples: int) -> li
     """As ``told``, of so many samples in all."""
     shown = [
         f"left out: {entry.corruption} {entry.samples:,} of {samples:,} samples ({', '.join(entry.topics)})"
+        + ("; in no mean" if entry.samples == samples else "")
         for entry in found
     ]
     if included:
