@@ -33,8 +33,8 @@ TOPICS: tuple[Topic, ...] = get_args(Topic)
 
 colour: what colour something has, and which thing has it. position: where something is, in the picture or
 beside another. count: how many there are, and whether there is one at all. size: how large it is. text: the
-writing in the picture. wording: the order and the end of the question's own words, as where it says who does
-what to whom. everything: all of these.
+writing in the picture. wording: every word of the question and their order, as where it names a quality of
+the thing ("a small circle") or says who does what to whom. everything: all of these.
 """
 
 SEVERITIES = (1, 2, 3, 4, 5)

@@ -34,7 +34,7 @@ ENTRIES = (
     _character("char_delete", NOISE_MT, "Drops letters, never a word's first."),
     _character("char_swap", NOISE_MT, "Exchanges two neighbouring letters of a word."),
     *CHARACTERS,
-    _word("word_delete", EDA, "Drops words, never the last one left."),
+    _word("word_delete", EDA, "Drops words, never the last one left.", ("wording",)),
     _word(
         "word_swap",
         f"{EDA}; neighbours only",

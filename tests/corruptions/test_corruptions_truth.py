@@ -9,7 +9,17 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from corruptions import SEVERITIES, TOPICS, Corruption, InvalidInputError, catalogue, get, image_view, names
+from corruptions import (
+    SEVERITIES,
+    TOPICS,
+    Corruption,
+    InvalidInputError,
+    catalogue,
+    get,
+    image_view,
+    names,
+    text_view,
+)
 
 UNITS = ("a", "b", "c", "d")
 PATCH = 48
@@ -43,6 +53,21 @@ def test_topics_are_checked_and_mismatches_are_about_everything() -> None:
     assert get("flip_h").to_dict()["falsifies"] == ["position", "text"]
     with pytest.raises(InvalidInputError, match="no topic 'hue'"):
         Corruption("x", "image", "image", "f", "p", {}, "s", "d", falsifies=("hue",))  # type: ignore[arg-type]
+
+
+def test_texts_that_ask_something_else() -> None:
+    """Words that go or change places can ask for something else; damaged letters only read worse."""
+    found = {entry.name for entry in catalogue() if entry.kind == "text" and entry.falsifies}
+    assert found == {"word_delete", "word_swap", "word_shuffle", "truncate"}
+
+    def asked(text: str, name: str) -> set[str]:
+        return {text_view(text, name, s, seed=0, unit=str(u)) for s in SEVERITIES for u in range(400)}
+
+    assert "is there a circle?" in asked("is there a small circle?", "word_delete")
+    assert "does cat chase dog?" in asked("does dog chase cat?", "word_shuffle")
+    assert "is dog left of cat?" in asked("is cat left of dog?", "word_shuffle")
+    assert "is it a boat house?" in asked("is it a house boat?", "word_swap")
+    assert "is it a dog?" in asked("is it a dog with a hat?", "truncate")
 
 
 def lightness_chroma_hue(pixel: NDArray[np.float64]) -> tuple[float, float, float]:
