@@ -14,7 +14,7 @@ from corruptions.apply import SMALL_SIDE, corrupt_image, corrupt_text, image_vie
 from corruptions.batch import corrupt_images
 from corruptions.catalogue import catalogue, get, names
 from corruptions.distance import Distance, distances, flags, growth_measure
-from corruptions.entry import DEFAULT_PROFILE, SEVERITIES, Corruption
+from corruptions.entry import DEFAULT_PROFILE, SEVERITIES, TOPICS, Corruption, Topic
 from corruptions.errors import CorruptionError, InvalidInputError, UnknownCorruptionError
 from corruptions.image.convert import as_rgb
 from corruptions.modality import blank_image, derangement, is_hit, masked_text
@@ -29,10 +29,12 @@ __all__ = [
     "PROTECTED",
     "SEVERITIES",
     "SMALL_SIDE",
+    "TOPICS",
     "Corruption",
     "CorruptionError",
     "Distance",
     "InvalidInputError",
+    "Topic",
     "UnknownCorruptionError",
     "as_rgb",
     "blank_image",

@@ -16,7 +16,7 @@ from corruptions.text.entries import ENTRIES as TEXT_ENTRIES
 __all__ = ["Corruption", "catalogue", "get", "names"]
 
 
-def _modality(name: str, target: Target, family: str, doc: str, notes: str = "") -> Corruption:
+def _modality(name: str, target: Target, family: str, doc: str, *, wrong: bool = False) -> Corruption:
     return Corruption(
         name=name,
         kind="modality",
@@ -27,7 +27,8 @@ def _modality(name: str, target: Target, family: str, doc: str, notes: str = "")
         source="this package",
         doc=doc,
         nested=True,
-        notes=notes,
+        notes=_WRONG_ANSWER if wrong else "",
+        falsifies=("everything",) if wrong else (),
     )
 
 
@@ -51,15 +52,15 @@ _ENTRIES = (
     _modality("blank_mean", "image", "blank", "The image is its own mean colour throughout."),
     _modality("blank_noise", "image", "blank", "The image is uniform noise, in its own size."),
     _modality("mask_text", "text", "blank", "Every word of the text reads [MASK]; the layout stays."),
-    _modality("mismatch", "image", "mismatch", "The image is that of another sample.", _WRONG_ANSWER),
+    _modality("mismatch", "image", "mismatch", "The image is that of another sample.", wrong=True),
     _modality(
         "mismatch_image",
         "image",
         "mismatch",
         "The image is that of another sample: mismatch under its full name, the same hits and donors.",
-        _WRONG_ANSWER,
+        wrong=True,
     ),
-    _modality("mismatch_text", "text", "mismatch", "The text is that of another sample.", _WRONG_ANSWER),
+    _modality("mismatch_text", "text", "mismatch", "The text is that of another sample.", wrong=True),
 )
 _BY_NAME = {entry.name: entry for entry in _ENTRIES}
 

@@ -5,16 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from corruptions.errors import InvalidInputError
 
 __all__ = [
     "DEFAULT_PROFILE",
     "SEVERITIES",
+    "TOPICS",
     "Corruption",
     "Kind",
     "Target",
+    "Topic",
     "Value",
     "number",
     "pair",
@@ -24,6 +26,16 @@ __all__ = [
 Kind = Literal["image", "text", "modality"]
 Target = Literal["image", "text"]
 Value = float | tuple[float, ...]
+Topic = Literal["colour", "position", "count", "size", "text", "wording", "everything"]
+
+TOPICS: tuple[Topic, ...] = get_args(Topic)
+"""What an answer can hang on, and so what a corruption can make false.
+
+colour: what colour something has, and which thing has it. position: where something is, in the picture or
+beside another. count: how many there are, and whether there is one at all. size: how large it is. text: the
+writing in the picture. wording: every word of the question and their order, as where it names a quality of
+the thing ("a small circle") or says who does what to whom. everything: all of these.
+"""
 
 SEVERITIES = (1, 2, 3, 4, 5)
 """The severities of every corruption; 0 means clean and is never passed."""
@@ -50,6 +62,9 @@ class Corruption:
             seeded without the severity; or they go further along the same path.
         notes: what a reader of results must know: inputs that it leaves unchanged, severities that
             saturate or do not grow, answers that it can make wrong. Empty where there is nothing to say.
+        falsifies: what it can make false, at some severity and with the default protection of words: the
+            damaged sample shows or asks something else than the recorded answer says. To hide or to blur
+            the evidence makes nothing false.
     """
 
     name: str
@@ -63,6 +78,7 @@ class Corruption:
     version: int = 1
     nested: bool = False
     notes: str = ""
+    falsifies: tuple[Topic, ...] = ()
 
     def __post_init__(self) -> None:
         for profile, values in self.parameters.items():
@@ -70,6 +86,9 @@ class Corruption:
                 raise InvalidInputError(
                     f"{self.name}: profile {profile!r} has {len(values)} values; give one per severity 1-5"
                 )
+        unknown = [topic for topic in self.falsifies if topic not in TOPICS]
+        if unknown:
+            raise InvalidInputError(f"{self.name}: no topic {unknown[0]!r}; use one of: {', '.join(TOPICS)}")
         object.__setattr__(self, "parameters", MappingProxyType(dict(self.parameters)))
 
     def __reduce__(self) -> tuple[Callable[..., Corruption], tuple[Any, ...]]:
@@ -86,6 +105,7 @@ class Corruption:
             self.version,
             self.nested,
             self.notes,
+            self.falsifies,
         )
 
     def value(self, severity: int, profile: str = DEFAULT_PROFILE) -> Value:
@@ -115,6 +135,7 @@ class Corruption:
             "version": self.version,
             "nested": self.nested,
             "notes": self.notes,
+            "falsifies": list(self.falsifies),
         }
 
 

@@ -213,13 +213,19 @@ def _notes(
     extra = [condition for condition in candidate.conditions if condition not in set(reference.conditions)]
     if extra:
         notes.append(f"ignored {len(extra)} conditions that the reference lacks: {listed(extra)}")
-    unscored = [pair.condition for pair in comparison.conditions if pair.condition not in scored]
+    asked = {reference.conditions[i] for i in np.unique(reference.condition[~reference.left_out])}
+    unscored = [pair.condition for pair in comparison.conditions if pair.condition in asked - scored]
     if unscored:
         notes.append(f"the reference itself has only errors for: {listed(unscored)}")
+    if comparison.n_error_pairs:
+        notes.append(
+            f"left out {comparison.n_error_pairs} of {comparison.n_error_pairs + comparison.n_pairs} pairs "
+            "in which either side is an error"
+        )
     if comparison.n_left_out:
         notes.append(
-            f"left out {comparison.n_left_out} of {comparison.n_left_out + comparison.n_pairs} pairs "
-            "in which either side is an error"
+            f"{comparison.n_left_out} pairs were not asked, because the corruption would make the sample's "
+            "answer wrong"
         )
     if contrasts and min(contrast.min_p for contrast in contrasts) >= alpha:
         notes.append(

@@ -86,6 +86,22 @@ class Suite(_Strict):
     profile: Literal["auto", "imagenet224", "tiny64", "calibrated"] = "auto"
     max_error_rate: float = Field(default=0.01, ge=0, le=1)
     grid: Grid
+    #: Corruptions that are applied even to samples whose own answer they make wrong; by default those
+    #: samples are left out: see ``truth``.
+    include_false: tuple[str, ...] = ()
+
+    @model_validator(mode="after")
+    def _includes_what_is_there_and_false(self) -> Suite:
+        for name in self.include_false:
+            if name not in self.corruption_names:
+                if name in corruptions.names():
+                    raise ValueError(f"include_false: '{name}' is not in the grid")
+                raise ValueError(
+                    f"include_false: {UnknownNameError('corruption', name, self.corruption_names)}"
+                )
+            if not corruptions.get(name).falsifies:
+                raise ValueError(f"include_false: '{name}' makes nothing false: leave it out of the list")
+        return self
 
     @field_validator("severities")
     @classmethod
@@ -117,10 +133,12 @@ class Suite(_Strict):
         only: Sequence[str] = (),
         models: Sequence[str] = (),
         dataset: DatasetConfig | None = None,
+        include_false: Sequence[str] = (),
     ) -> Suite:
         """The suite with the command line's changes; ``only`` keeps those corruptions (by name).
 
-        ``only=["clean"]`` keeps none of them: the clean condition alone.
+        ``only=["clean"]`` keeps none of them: the clean condition alone. ``include_false`` adds to the
+        suite's own, of which only those count that ``only`` keeps.
 
         Raises SuiteError for a value out of range and UnknownNameError for a corruption that the suite
         does not hold.
@@ -155,6 +173,9 @@ class Suite(_Strict):
                     raise SuiteError(
                         f"suite '{self.name}' holds '{name}' together with others only: name both of a pair"
                     )
+            kept = {name for kind in ("image", "text", "modality") for name in data["grid"][kind]} | joint
+            data["include_false"] = tuple(name for name in data["include_false"] if name in kept)
+        data["include_false"] = tuple(dict.fromkeys([*data["include_false"], *include_false]))
         return _validated(data, f"suite '{self.name}'")
 
     @property
@@ -218,12 +239,12 @@ def _validated(data: dict[str, Any], where: str) -> Suite:
 
 def _first_complaint(error: ValidationError) -> str:
     first = error.errors()[0]
-    key = ".".join(str(part) for part in first["loc"]) or "suite"
+    key = ".".join(str(part) for part in first["loc"])
     if first["type"] == "extra_forbidden":
         return f"{key}: {UnknownNameError('key', str(first['loc'][-1]), _keys(first['loc'][:-1]))}"
     message = first["msg"].removeprefix("Value error, ")
     more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
-    return f"{key}: {message[0].lower()}{message[1:]}{more}"
+    return f"{key and f'{key}: '}{message[0].lower()}{message[1:]}{more}"
 
 
 def _keys(location: Iterable[int | str]) -> list[str]:

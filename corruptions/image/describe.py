@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from corruptions.entry import DEFAULT_PROFILE, Corruption, Value
+from corruptions.entry import DEFAULT_PROFILE, Corruption, Topic, Value
 
 __all__ = ["image_entry"]
 
@@ -17,6 +17,7 @@ def image_entry(
     *,
     nested: bool = False,
     notes: str = "",
+    falsifies: tuple[Topic, ...] = (),
 ) -> Corruption:
     """The entry of an image corruption whose parameters do not depend on the picture's size."""
     return Corruption(
@@ -30,4 +31,5 @@ def image_entry(
         doc=doc,
         nested=nested,
         notes=notes,
+        falsifies=falsifies,
     )

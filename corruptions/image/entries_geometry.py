@@ -5,7 +5,7 @@ Lengths are shares of the sides, so that one table fits all sizes.
 
 from __future__ import annotations
 
-from corruptions.entry import Corruption, Value
+from corruptions.entry import Corruption, Topic, Value
 from corruptions.image.describe import image_entry
 
 __all__ = ["ENTRIES"]
@@ -19,9 +19,17 @@ _WHOLE = "A flip has no degree: all severities are the same, the whole picture f
 
 
 def _geometry(
-    name: str, parameter: str, values: tuple[Value, ...], source: str, doc: str, notes: str = ""
+    name: str,
+    parameter: str,
+    values: tuple[Value, ...],
+    source: str,
+    doc: str,
+    notes: str = "",
+    falsifies: tuple[Topic, ...] = (),
 ) -> Corruption:
-    return image_entry(name, "geometry", parameter, values, source, doc, nested=True, notes=notes)
+    return image_entry(
+        name, "geometry", parameter, values, source, doc, nested=True, notes=notes, falsifies=falsifies
+    )
 
 
 ENTRIES = (
@@ -31,6 +39,7 @@ ENTRIES = (
         (4.0, 8.0, 16.0, 28.0, 45.0),
         _AUGMENT,
         "Turns the picture about its middle, to a side drawn once; edge pixels repeat.",
+        falsifies=("position", "count"),
     ),
     _geometry(
         "shear",
@@ -38,6 +47,7 @@ ENTRIES = (
         (0.05, 0.10, 0.20, 0.35, 0.55),
         _AUGMENT,
         "Slants the picture along one axis, in a direction drawn once; edge pixels repeat.",
+        falsifies=("position", "count"),
     ),
     _geometry(
         "scale",
@@ -45,6 +55,7 @@ ENTRIES = (
         (1.1, 1.2, 1.4, 1.8, 2.5),
         "this package; after imgaug's Affine(scale)",
         "Enlarges or reduces the picture about its middle, drawn once which; edge pixels repeat.",
+        falsifies=("count", "size"),
     ),
     _geometry(
         "translate",
@@ -52,6 +63,7 @@ ENTRIES = (
         (0.04, 0.08, 0.16, 0.28, 0.45),
         _AUGMENT,
         "Moves the picture by whole pixels in a direction drawn once; edge pixels repeat.",
+        falsifies=("position", "count"),
     ),
     _geometry(
         "perspective",
@@ -60,6 +72,7 @@ ENTRIES = (
         "this package; after torchvision's RandomPerspective; projection as in Heckbert, Fundamentals of "
         "Texture Mapping and Image Warping, 1989",
         "Shows the picture at an angle drawn once; edge pixels repeat.",
+        falsifies=("position", "size"),
     ),
     _geometry(
         "flip_h",
@@ -68,6 +81,7 @@ ENTRIES = (
         _FLIP,
         "Exchanges left and right.",
         _WHOLE,
+        ("position", "text"),
     ),
     _geometry(
         "flip_v",
@@ -76,6 +90,7 @@ ENTRIES = (
         _FLIP,
         "Exchanges top and bottom.",
         _WHOLE,
+        ("position", "text"),
     ),
     _geometry(
         "grid_distortion",
@@ -90,5 +105,6 @@ ENTRIES = (
         (0.90, 0.80, 0.68, 0.55, 0.40),
         "this package; after Szegedy et al., Going Deeper with Convolutions, CVPR 2015 (1409.4842)",
         "Cuts a window out and enlarges it to the whole; a higher severity's lies within a lower one's.",
+        falsifies=("position", "count", "size"),
     ),
 )

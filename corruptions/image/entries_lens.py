@@ -94,5 +94,6 @@ ENTRIES = (
         "this package; Heckbert, Color Image Quantization for Frame Buffer Display, SIGGRAPH 1982",
         "Reduces the picture to a palette found by median cut.",
         notes="No change where the picture has no more colours than the palette.",
+        falsifies=("colour",),
     ),
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from corruptions.entry import Corruption, Value
+from corruptions.entry import Corruption, Topic, Value
 from corruptions.image.describe import image_entry
 
 __all__ = ["ENTRIES"]
@@ -18,8 +18,11 @@ def _scene(
     source: str,
     doc: str,
     notes: str = "",
+    falsifies: tuple[Topic, ...] = (),
 ) -> Corruption:
-    return image_entry(name, family, parameter, values, source, doc, nested=True, notes=notes)
+    return image_entry(
+        name, family, parameter, values, source, doc, nested=True, notes=notes, falsifies=falsifies
+    )
 
 
 ENTRIES = (
@@ -75,6 +78,7 @@ ENTRIES = (
         "this package; after the typographic attacks of Goh et al., Multimodal Neurons in Artificial Neural "
         "Networks, Distill 2021, with text that means nothing",
         "Writes lines of filler text at places drawn once; a higher severity adds lines.",
+        falsifies=("text",),
     ),
     _scene(
         "watermark",
@@ -83,5 +87,6 @@ ENTRIES = (
         (0.15, 0.30, 0.45, 0.65, 0.90),
         "this package; after Dekel et al., On the Effectiveness of Visible Watermarks, CVPR 2017",
         "Writes one word over the whole picture, ever more opaque.",
+        falsifies=("text",),
     ),
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from corruptions.entry import Corruption, Value
+from corruptions.entry import Corruption, Topic, Value
 from corruptions.image.describe import image_entry
 
 __all__ = ["ENTRIES"]
@@ -19,8 +19,11 @@ def _tone(
     *,
     nested: bool = False,
     notes: str = "",
+    falsifies: tuple[Topic, ...] = ("colour",),
 ) -> Corruption:
-    return image_entry(name, "colour", parameter, values, source, doc, nested=nested, notes=notes)
+    return image_entry(
+        name, "colour", parameter, values, source, doc, nested=nested, notes=notes, falsifies=falsifies
+    )
 
 
 ENTRIES = (
@@ -86,6 +89,7 @@ ENTRIES = (
         "this package; after the simulation of Lv et al., Attention Guided Low-light Image Enhancement with "
         "a Large Scale Low-light Simulation Dataset, IJCV 2021 (1908.00682)",
         "Takes light away and keeps the camera's noise.",
+        falsifies=(),
     ),
     _tone(
         "overexposure",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from corruptions.entry import DEFAULT_PROFILE, Corruption, Value
+from corruptions.entry import DEFAULT_PROFILE, Corruption, Topic, Value
 
 __all__ = [
     "CHARACTER_SHARES",
@@ -46,6 +46,7 @@ def text_entry(
     source: str,
     doc: str,
     notes: str = "",
+    falsifies: tuple[Topic, ...] = (),
 ) -> Corruption:
     """The entry of a text corruption; all of them are nested."""
     return Corruption(
@@ -60,4 +61,5 @@ def text_entry(
         version=_VERSION,
         nested=True,
         notes=notes,
+        falsifies=falsifies,
     )

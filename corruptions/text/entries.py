@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from corruptions.entry import Corruption
+from corruptions.entry import Corruption, Topic
 from corruptions.text.describe import (
     CHARACTER_SHARES,
     CLAUSES,
@@ -26,7 +26,19 @@ def _character(name: str, source: str, doc: str, notes: str) -> Corruption:
 
 
 def _word(name: str, source: str, doc: str, notes: str) -> Corruption:
-    return text_entry(name, "word", "share of unprotected words touched", WORD_SHARES, source, doc, notes)
+    return text_entry(
+        name,
+        "word",
+        "share of unprotected words touched",
+        WORD_SHARES,
+        source,
+        doc,
+        notes,
+        falsifies=_WORDING,
+    )
+
+
+_WORDING: tuple[Topic, ...] = ("wording",)
 
 
 ENTRIES = (

@@ -20,6 +20,7 @@ WORDS = (
         "Moves words to one another's places, however far apart.",
         "Can make the sample's answer wrong: two things of a question may change places. No-op with fewer "
         f"than two different unprotected words; saturates on very short texts. {CLAUSES}",
+        ("position", "wording"),
     ),
     text_entry(
         "word_insert",
@@ -94,6 +95,7 @@ WORDS = (
         "Leaves out the last words.",
         "Can make the sample's answer wrong: what is asked for may go. No-op on texts of one word; saturates "
         f"on very short texts. {CLAUSES}",
+        ("wording",),
     ),
     text_entry(
         "distractor",

@@ -55,7 +55,7 @@ _DISTANCES = "distance at severities 1-5"
 
 def _shown(entry: dict[str, Any]) -> dict[str, str]:
     """An entry's cells in the table, by column."""
-    cells = {key: str(value) for key, value in entry.items() if key not in (*JSON_ONLY, "flags")}
+    cells = {key: _cell(value) for key, value in entry.items() if key not in (*JSON_ONLY, "flags")}
     if "distances" in entry:
         import corruptions
 
@@ -73,6 +73,10 @@ def _shown(entry: dict[str, Any]) -> dict[str, str]:
 def _short(figure: float) -> str:
     """Three decimals: ``.035``, ``1.000``."""
     return f"{figure:.3f}".removeprefix("0")
+
+
+def _cell(value: object) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
 def _entries(what: What) -> list[dict[str, Any]]:
@@ -117,6 +121,7 @@ def _corruption(name: str) -> dict[str, Any]:
         "kind": entry.kind,
         "family": entry.family,
         "parameter": entry.parameter,
+        "falsifies": list(entry.falsifies),
         "parameters": {profile: list(values) for profile, values in entry.parameters.items()},
         "source": entry.source,
         "notes": entry.notes,

@@ -40,6 +40,13 @@ def run(
         list[str] | None,
         typer.Option("--corruption", help="Keep this corruption; clean keeps none. Repeatable."),
     ] = None,
+    include_false: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--include-false",
+            help="Apply this corruption to samples whose own answer it makes wrong, too. Repeatable.",
+        ),
+    ] = None,
     severity: Annotated[
         str | None, typer.Option("--severity", help="Severities, such as 1,3,5 or 1-5.")
     ] = None,
@@ -79,6 +86,7 @@ def run(
         severities=None if severity is None else parse_severities(severity),
         only=corruption or (),
         models=model or (),
+        include_false=include_false or (),
         dataset=None if data is None else DatasetConfig(name="local", path=data, images=images),
     )
     if limit == 0:
@@ -131,6 +139,8 @@ def _run(
         f"{suite.name}: {len(suite.conditions)} conditions × {job.plan.samples} samples × {len(arms)} models",
         markup=False,
     )
+    for line in job.truth_lines:
+        messages.print(line, highlight=False, markup=False, soft_wrap=True)
     previous = signal.signal(signal.SIGTERM, _stop)
     try:
         with watching(messages, job.plan, [arm.name for arm in arms]) as on_progress:
@@ -155,11 +165,12 @@ def _finish(job: Job, manifest: dict[str, Any], tally: Tally, names: list[str], 
     report = build_report(job.folder, manifest)
     print_report(report, console)
     total, errors = sum(tally.rows.values()), sum(tally.errors.values())
-    reused = sum(tally.reused.values())
+    reused, left_out = sum(tally.reused.values()), sum(tally.left_out.values())
     if errors:
         console.print(_commonest(tally), highlight=False, markup=False, soft_wrap=True)
     console.print(
         f"{total:,} records of {', '.join(names)}, {errors:,} errors"
+        + (f", {left_out:,} left out" if left_out else "")
         + (f", {reused:,} from an earlier run" if reused else "")
         + f"; in {job.folder.path}",
         highlight=False,
@@ -167,7 +178,7 @@ def _finish(job: Job, manifest: dict[str, Any], tally: Tally, names: list[str], 
         soft_wrap=True,
     )
     for name in names:
-        rate = tally.errors.get(name, 0) / max(1, tally.rows.get(name, 0))
+        rate = tally.error_rate(name)
         if rate > job.suite.max_error_rate:
             Console(stderr=True).print(
                 f"dmsbench: {rate:.1%} of {name}'s rows failed, the suite allows "
@@ -214,6 +225,8 @@ def _dry_run(job: Job, arms: Sequence[Arm], batch_size: int, *, fresh: bool) -> 
     )
     for name, severities in _cells(job.suite).items():
         console.print(f"  {name}: {severities}" if severities else f"  {name}", highlight=False)
+    for told in job.truth_lines:
+        console.print(told, highlight=False, markup=False, soft_wrap=True)
     return 0
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from corruptions import Topic
 from dmsbench.errors import DataError
 from dmsbench.tasks.vqa import normalise
 
@@ -27,6 +28,9 @@ class Sample:
     ``group`` names the image: samples of one group are not independent, and every interval is
     clustered by it. ``fault`` says why a sample cannot be asked at all (an empty question, no
     answers); such a sample is recorded as a ``data_error``.
+
+    ``about`` says what question and answer hang on (``colour``, ``position`` …): what a corruption must not
+    make false. Empty: on nothing that is named; None: not declared, which leaves out as little.
     """
 
     id: str
@@ -36,6 +40,7 @@ class Sample:
     answers: tuple[str, ...]
     context: str | None = None
     fault: str | None = None
+    about: tuple[Topic, ...] | None = None
 
     @property
     def evidence(self) -> str:
@@ -111,6 +116,8 @@ def fingerprint(samples: Sequence[Sample]) -> str:
         row: list[object] = [sample.id, sample.group, sample.question, sample.answers, sample.context]
         if sample.fault is not None:
             row.append(sample.fault)  # what could be read of a mended row may be the same
+        if sample.about is not None:
+            row.append({"about": sorted(sample.about)})
         digest.update(json.dumps(row, ensure_ascii=True).encode())
     images = {sample.group: sample.image for sample in samples}
     for group in sorted(images):

@@ -7,9 +7,11 @@ validation split: a tenth of its training images is set aside as one here, by im
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Literal
 
+from corruptions import Topic
 from dmsbench.data.base import Dataset, Sample, fingerprint, order_by_group, question_prior, shuffled
 from dmsbench.errors import DataError
 
@@ -19,6 +21,8 @@ SPLITS: tuple[Split, ...] = ("train", "validation", "test")
 #: Fixes which training images are the validation split and the order of every split; not the suite's seed.
 SPLIT_SEED = 20190801
 VALIDATION_IMAGES = 400
+#: The shapes have one of these; "gray" and "teal" are answers, "color" is how the questions spell it.
+COLOUR_WORDS = frozenset(["black", "blue", "brown", "gray", "green", "red", "teal", "yellow", "color"])
 LICENCE = "MIT"
 
 
@@ -46,9 +50,17 @@ def _samples(part: str) -> list[Sample]:
             image=images / f"{image}.png",
             question=question,
             answers=(answer,),
+            about=_about(question, answer),
         )
         for row, (question, answer, image) in enumerate(_questions(part))
     ]
+
+
+def _about(question: str, answer: str) -> tuple[Topic, ...]:
+    """What the answer hangs on: a colour that is named or asked for, whether there is a thing (yes or no)."""
+    words = set(re.findall("[a-z]+", f"{question} {answer}".lower()))
+    colour: tuple[Topic, ...] = ("colour",) if words & COLOUR_WORDS else ()
+    return (*colour, "count") if answer in ("yes", "no") else colour
 
 
 def answers() -> tuple[str, ...]:

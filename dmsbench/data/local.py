@@ -9,6 +9,8 @@ A row is an object (JSONL, one a line) or a row of columns (Parquet) with
     id         text or a whole number, optional: ``row-N``, N the line counted from 0
     group      text or a whole number, optional: the image's path. Names the image: two images cannot
                share a group
+    about      a list of topics, or one, optional: what question and answer hang on, such as ``colour`` or
+               ``position`` (``corruptions.TOPICS``). What makes it false is not applied to the row
 
 Other keys are ignored. A row that cannot be used becomes a sample with a ``fault``, so that a run records it
 and goes on. Faults count lines from 1, as editors do; a Parquet file's rows count as its lines.
@@ -23,14 +25,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from corruptions import TOPICS, Topic
 from dmsbench.data.base import Dataset, Sample, commonest_answer, fingerprint, order_by_group
-from dmsbench.errors import DataError
+from dmsbench.errors import DataError, UnknownNameError
 
 #: Fixes the order of the images, so that a limit takes a fair draw of them; not the suite's seed.
 ORDER_SEED = 20260101
 LICENCE = "unknown (local data)"
 SUFFIXES = (".jsonl", ".json", ".parquet")
-_COLUMNS = ("id", "image", "question", "context", "answers", "answer", "group")
+_COLUMNS = ("id", "image", "question", "context", "answers", "answer", "group", "about")
 _Row = tuple[int, Mapping[str, Any] | str]  # line from 1, and what it holds or why it holds nothing
 
 
@@ -50,12 +53,22 @@ class _Draft:
     context: str | None = None
     answers: tuple[str, ...] = ()
     fault: str | None = None
+    about: tuple[Topic, ...] | None = None
 
     def blame(self, reason: object) -> None:
         self.fault = self.fault or f"line {self.line}: {reason}"
 
     def sample(self) -> Sample:
-        return Sample(self.id, self.group, self.image, self.question, self.answers, self.context, self.fault)
+        return Sample(
+            self.id,
+            self.group,
+            self.image,
+            self.question,
+            self.answers,
+            self.context,
+            self.fault,
+            self.about,
+        )
 
 
 def load(path: Path, images: Path | None = None) -> Dataset:
@@ -142,6 +155,7 @@ def _read(line: int, row: Mapping[str, Any] | str, folder: Path) -> _Draft:
         if row.get("context") is not None:
             context = _checked("context", row["context"])
             draft.context = context if context.strip() else None
+        draft.about = _about(row.get("about"))
     except _RowError as error:
         draft.blame(error)
     return draft
@@ -185,6 +199,18 @@ def _answers(row: Mapping[str, Any]) -> tuple[str, ...]:
     if any(not _checked("an answer", answer).strip() for answer in answers):
         raise _RowError("an empty answer")
     return tuple(answers)
+
+
+def _about(found: object) -> tuple[Topic, ...] | None:
+    if found is None:
+        return None
+    topics = [found] if isinstance(found, str) else found
+    if not isinstance(topics, list):
+        raise _RowError("about is neither a topic nor a list of topics")
+    for topic in topics:
+        if _checked("a topic of about", topic) not in TOPICS:
+            raise _RowError(UnknownNameError("topic in about", _one_line(topic), TOPICS))
+    return tuple(topic for topic in TOPICS if topic in topics)
 
 
 def _inside(folder: Path, image: str) -> Path:

@@ -13,6 +13,7 @@ from dmsbench.report.leaderboard import Leaderboard, ReportInfo, build, write
 from dmsbench.report.tables import corruption_table, scorecard_table
 from dmsbench.report.unchanged import unchanged_note
 from dmsbench.scores import Scorecard, scorecard
+from dmsbench.truth import told
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -53,6 +54,7 @@ def build_report(folder: RunFolder, manifest: dict[str, Any]) -> Report:
         score=identity["score"],
         fingerprint=manifest["fingerprint"],
         profile=identity["profile"],
+        truth=tuple(told(manifest)),
     )
     board = build(cards, info)
     files = write(board, folder.path)
@@ -70,6 +72,8 @@ def build_report(folder: RunFolder, manifest: dict[str, Any]) -> Report:
 def print_report(report: Report, console: Console) -> None:
     """The leaderboard, the score of every corruption, and where the files are."""
     console.print(scorecard_table(report.leaderboard))
+    for line in report.leaderboard.info.truth:
+        console.print(line, highlight=False, markup=False, soft_wrap=True)
     if any(card.corruptions for card in report.scorecards.values()):
         console.print(corruption_table(report.scorecards))
     if report.unfinished:

@@ -6,16 +6,22 @@ import csv
 import io
 import json
 import math
+from collections.abc import Sequence
 from typing import Any
 
 from dmsbench.report.formats import interval, p_value, points, signed_points
 from dmsbench.scores import Comparison, Contrast, Verdict
 
-_COLUMNS = ("name", "a", "b", "difference", "ci_low", "ci_high", "p_value", "p_adjusted", "verdict")
+_NUMBERS = ("a", "b", "difference", "ci_low", "ci_high", "p_value", "p_adjusted")
+_COLUMNS = ("name", *_NUMBERS, "n_left_out", "verdict")
 
 
-def as_dict(result: Comparison, suite: str, a: str, b: str) -> dict[str, Any]:
-    """The stable JSON of ``compare``: difference is b − a, scores in [0, 1], undefined numbers null."""
+def as_dict(result: Comparison, suite: str, a: str, b: str, truth: Sequence[str] = ()) -> dict[str, Any]:
+    """The stable JSON of ``compare``: difference is b − a, scores in [0, 1], undefined numbers null.
+
+    ``error_pairs`` are out for an error in A or B, ``n_left_out`` because the corruption would make the
+    answer wrong; ``truth`` says which, a line each.
+    """
     return {
         "suite": suite,
         "a": a,
@@ -26,19 +32,24 @@ def as_dict(result: Comparison, suite: str, a: str, b: str) -> dict[str, Any]:
         "samples": result.n_samples,
         "images": result.n_groups,
         "pairs": result.n_pairs,
-        "left_out": result.n_left_out,
+        "error_pairs": result.n_error_pairs,
+        "n_left_out": result.n_left_out,
+        "truth": list(truth),
         "replicates": result.replicates,
         "seed": result.seed,
     }
 
 
-def as_json(result: Comparison, suite: str, a: str, b: str) -> str:
+def as_json(result: Comparison, suite: str, a: str, b: str, truth: Sequence[str] = ()) -> str:
     """``as_dict`` as text."""
-    return json.dumps(as_dict(result, suite, a, b), indent=1, allow_nan=False)
+    return json.dumps(as_dict(result, suite, a, b, truth), indent=1, allow_nan=False)
 
 
-def as_rows(result: Comparison, a: str, b: str, *, markdown: bool) -> str:
-    """One line a contrast (overall, clean, corruptions) as CSV or Markdown, newline at the end."""
+def as_rows(result: Comparison, a: str, b: str, *, markdown: bool, truth: Sequence[str] = ()) -> str:
+    """One line a contrast (overall, clean, corruptions) as CSV or Markdown, newline at the end.
+
+    Below a Markdown table stand the lines of ``truth``.
+    """
     contrasts = [c for c in (result.overall, result.clean, *result.corruptions) if c is not None]
     if not markdown:
         sink = io.StringIO()
@@ -58,6 +69,8 @@ def as_rows(result: Comparison, a: str, b: str, *, markdown: bool) -> str:
             f"{interval(contrast.ci_low, contrast.ci_high, signed=True)} | "
             f"{p_value(contrast.p_adjusted)} | {_named(contrast.verdict, first, second)} |"
         )
+    if truth:
+        lines += ["", *(f"- {line}" for line in truth)]
     return "\n".join(lines) + "\n"
 
 
@@ -85,11 +98,13 @@ def _named(verdict: Verdict, a: str, b: str) -> str:
 
 
 def _contrast(contrast: Contrast) -> dict[str, Any]:
-    numbers = {
-        key: _or_none(getattr(contrast, key))
-        for key in ("a", "b", "difference", "ci_low", "ci_high", "p_value", "p_adjusted")
+    return {
+        "name": contrast.name,
+        **{key: _or_none(getattr(contrast, key)) for key in _NUMBERS},
+        "n_pairs": contrast.n_pairs,
+        "n_left_out": contrast.n_left_out,
+        "verdict": str(contrast.verdict),
     }
-    return {"name": contrast.name, **numbers, "n_pairs": contrast.n_pairs, "verdict": str(contrast.verdict)}
 
 
 def _or_none(value: float) -> float | None:

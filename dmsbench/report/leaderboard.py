@@ -39,6 +39,9 @@ class ReportInfo:
     """Of the suite: data, grid and settings. Reports of equal fingerprints may be set side by side."""
     profile: str = "auto"
     """The severity profile; `auto`: the published tables, by each picture's size."""
+    truth: tuple[str, ...] = ()
+    """What is left out because a corruption would make its answer wrong, and what is not though it would;
+    one line each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +69,8 @@ class LeaderboardRow:
     """(sample, condition) pairs without a row: above 0, the run is incomplete."""
     n_unscored: int
     """Conditions with nothing but errors: in no mean."""
+    n_left_out: int
+    """(sample, condition) pairs not asked, because the corruption would make the answer wrong: no errors."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +114,7 @@ def build(scorecards: Mapping[str, Scorecard], info: ReportInfo) -> Leaderboard:
             n_errors=card.n_errors,
             n_missing=card.n_missing,
             n_unscored=len(card.unscored),
+            n_left_out=card.n_left_out,
         )
         for name, card in scorecards.items()
     ]
@@ -143,7 +149,7 @@ def to_csv(leaderboard: Leaderboard) -> str:
     out = io.StringIO()
     estimates = [f"{name}{end}" for name in _FIGURES for end in ("", "_low", "_high")]
     worst = ["worst", "worst_score", "worst_score_low", "worst_score_high"]
-    counts = ["error_rate", "n_samples", "n_errors", "n_missing", "n_unscored"]
+    counts = ["error_rate", "n_samples", "n_errors", "n_missing", "n_unscored", "n_left_out"]
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(["rank", "model", *estimates, *worst, *counts])
     for row in leaderboard.rows:
@@ -230,6 +236,13 @@ def notes(leaderboard: Leaderboard) -> list[str]:
         "Whether the intervals of two models overlap says nothing about their paired difference: use "
         "`dmsbench compare`.",
     ]
+    if any(row.n_left_out for row in leaderboard.rows):
+        found.append(
+            "Samples whose own answer a corruption makes wrong are left out of its conditions: **retention** "
+            "and **area under curve** compare with clean on the samples that are kept, **above-chance "
+            "retention** is over the corruptions that leave out none."
+        )
+    found += [f"{_escaped(line)}." for line in leaderboard.info.truth]
     found += [f"n/a: {reason}" for reason in _reasons(leaderboard)]
     note = unchanged_note(leaderboard.unchanged)
     if note is not None:

@@ -123,8 +123,8 @@ def comparison_table(comparison: Comparison, name_a: str, name_b: str) -> Table:
         f"points; {comparison.n_pairs} pairs from {comparison.n_groups} images; p after Holm over the "
         "corruptions, overall and clean are one planned test each"
     )
-    if comparison.n_left_out:
-        caption += f"; pairs left out for an error in A or B: {comparison.n_left_out}"
+    if comparison.n_error_pairs:
+        caption += f"; pairs left out for an error in A or B: {comparison.n_error_pairs}"
     planned = [contrast for contrast in (comparison.overall, comparison.clean) if contrast is not None]
     by_name = {contrast.name: contrast for contrast in comparison.corruptions}
     rows = [*planned, *(by_name[name] for name in in_catalogue_order(by_name))]

@@ -15,9 +15,11 @@ from dmsbench.data.base import Sample, SampleError
 from dmsbench.grid import View
 from dmsbench.models.base import Answers, Image, Prompt, VisionLanguageModel
 from dmsbench.runner.plan import Block, ImagePlan, Plan, batches
+from dmsbench.runner.records import LEFT_OUT
 from dmsbench.runner.rows import Outcome, RowBuilder
 from dmsbench.runner.store import RunFolder
-from dmsbench.runner.views import ABSENT_HASH, ImageView, TextView, Views
+from dmsbench.runner.views import ABSENT_HASH, NOT_SHOWN, ImageView, TextView, Views
+from dmsbench.truth import Truth
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +33,7 @@ class Arm:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """What has just been done: ``rows`` records of a model, ``errors`` of them not ok.
+    """What has just been done: ``rows`` records of a model, ``errors`` of them errors.
 
     ``reused``: they were there already from an earlier run.
     """
@@ -45,14 +47,15 @@ class Progress:
 
 @dataclass(slots=True)
 class Tally:
-    """What a run did, by model: rows in all, rows answered by the model, rows not ok, seconds.
+    """What a run did, by model: rows in all, rows answered by the model, errors, rows left out, seconds.
 
-    ``reasons`` counts the messages of the rows that are not ok, over all models.
+    ``reasons`` counts the messages of the errors, over all models.
     """
 
     rows: dict[str, int] = field(default_factory=dict)
     answered: dict[str, int] = field(default_factory=dict)
     errors: dict[str, int] = field(default_factory=dict)
+    left_out: dict[str, int] = field(default_factory=dict)
     reused: dict[str, int] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
     reasons: Counter[str] = field(default_factory=Counter)
@@ -60,6 +63,11 @@ class Tally:
     def add(self, counter: dict[str, int], model: str, count: int) -> None:
         """Counts something for a model."""
         counter[model] = counter.get(model, 0) + count
+
+    def error_rate(self, model: str) -> float:
+        """A model's errors among its rows that were not left out."""
+        asked = self.rows.get(model, 0) - self.left_out.get(model, 0)
+        return self.errors.get(model, 0) / max(1, asked)
 
 
 #: Pairs of prompt tokens in a batch, padding included: what attention's memory grows with. Without it one
@@ -78,6 +86,8 @@ class _Cell:
     text_view: View
     image: ImageView
     text: TextView
+    #: Why it is left out, if it is.
+    left_out: str | None = None
 
     @property
     def key(self) -> ContentKey:
@@ -93,6 +103,8 @@ class _Cell:
         """Why this row cannot be asked, if it cannot."""
         if self.sample.fault is not None:
             return Outcome.failed("data_error", self.sample.fault)
+        if self.left_out is not None:
+            return Outcome.failed(LEFT_OUT, self.left_out)
         if self.image.error is not None:
             return Outcome.failed(self.image.status, self.image.error)
         if self.text.error is not None:
@@ -125,10 +137,11 @@ class LocalEngine:
         *,
         batch_size: int,
         build: RowBuilder,
+        truth: Truth,
         on_progress: Callable[[Progress], None] = lambda _progress: None,
     ) -> None:
         self.folder, self.views, self.arms = folder, views, tuple(arms)
-        self.batch_size, self.build, self.on_progress = batch_size, build, on_progress
+        self.batch_size, self.build, self.truth, self.on_progress = batch_size, build, truth, on_progress
         self.tally = Tally()
         self._memory: dict[str, dict[ContentKey, Outcome]] = {}
 
@@ -148,10 +161,9 @@ class LocalEngine:
             key = arm.key_of(block, plan)
             table = self.folder.sound_part(arm.name, key)
             if table is not None:
-                found = (table["status"].to_pylist(), table["error"].to_pylist())
-                reasons = [error or status for status, error in zip(*found, strict=True) if status != "ok"]
+                found = zip(table["status"].to_pylist(), table["error"].to_pylist(), strict=True)
                 self.tally.add(self.tally.reused, arm.name, rows)
-                self._count(arm, plan, rows, reasons, reused=True)
+                self._count(arm, plan, list(found), reused=True)
             else:
                 todo.append((arm, key))
         if not todo:
@@ -170,25 +182,32 @@ class LocalEngine:
                 ],
             )
             self.folder.write_part(arm.name, key, columns)
-            reasons = [outcome.error or outcome.status for outcome in outcomes if outcome.status != "ok"]
-            self._count(arm, plan, rows, reasons, reused=False)
+            self._count(arm, plan, [(found.status, found.error) for found in outcomes], reused=False)
 
-    def _count(self, arm: Arm, plan: ImagePlan, rows: int, reasons: Sequence[str], *, reused: bool) -> None:
-        self.tally.add(self.tally.rows, arm.name, rows)
+    def _count(
+        self, arm: Arm, plan: ImagePlan, found: Sequence[tuple[str, str | None]], *, reused: bool
+    ) -> None:
+        """Counts rows by their status and error."""
+        reasons = [error or status for status, error in found if status not in ("ok", LEFT_OUT)]
+        self.tally.add(self.tally.rows, arm.name, len(found))
         self.tally.add(self.tally.errors, arm.name, len(reasons))
+        self.tally.add(self.tally.left_out, arm.name, sum(status == LEFT_OUT for status, _ in found))
         self.tally.reasons.update(reasons)
-        self.on_progress(Progress(arm.name, plan.image, rows, len(reasons), reused))
+        self.on_progress(Progress(arm.name, plan.image, len(found), len(reasons), reused))
 
     def _cells(self, block: Block, plan: ImagePlan) -> list[_Cell]:
         images: dict[str, ImageView] = {}
         cells = []
         for sample in block.samples:
-            if sample.group not in images:
-                images[sample.group] = self.views.image(sample.group, plan.image)
-            cells += [
-                _Cell(sample, text, images[sample.group], self.views.text(sample, text))
-                for text in plan.texts
-            ]
+            for text in plan.texts:
+                reason = self.truth.reason(sample, plan.image, text)
+                if reason is not None:
+                    clean = TextView(sample.question, sample.context, True, "", False)
+                    cells.append(_Cell(sample, text, NOT_SHOWN, clean, reason))
+                    continue
+                if sample.group not in images:
+                    images[sample.group] = self.views.image(sample.group, plan.image)
+                cells.append(_Cell(sample, text, images[sample.group], self.views.text(sample, text)))
         return cells
 
     def _answer(self, arms: Sequence[Arm], cells: Sequence[_Cell]) -> None:

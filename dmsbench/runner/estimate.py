@@ -15,6 +15,7 @@ from dmsbench.runner.run import Job
 from dmsbench.runner.store import RunFolder
 from dmsbench.runner.views import Views
 from dmsbench.tasks import vqa
+from dmsbench.truth import Truth
 
 #: Images of the probe: enough to fill a batch of the embedded models.
 PROBE_IMAGES = 16
@@ -24,7 +25,7 @@ ATTEMPTS = 3
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """Rows of a model, those on disk already, and the seconds that the rest may take."""
+    """Rows to ask a model, those on disk already, and the seconds that the rest may take."""
 
     model: str
     rows: int
@@ -41,7 +42,7 @@ def estimate(job: Job, arms: Sequence[Arm], batch_size: int, *, fresh: bool = Fa
     for arm in arms:
         pieces = [
             (
-                len(block.samples) * len(plan.texts),
+                _asked(job, block, plan),
                 not fresh and job.folder.has_part(arm.name, arm.key_of(block, plan)),
             )
             for block in job.plan.blocks
@@ -51,6 +52,14 @@ def estimate(job: Job, arms: Sequence[Arm], batch_size: int, *, fresh: bool = Fa
         rate = _seconds_per_row(job, arm, batch_size) if cached < rows else 0.0
         found.append(Estimate(arm.name, rows, cached, rate * (rows - cached)))
     return found
+
+
+def _asked(job: Job, block: Block, plan: ImagePlan) -> int:
+    """Rows of a piece that are not left out."""
+    truth = job.truth
+    if not any(map(truth.concerns, (plan.image, *plan.texts))):
+        return len(block.samples) * len(plan.texts)
+    return sum(truth.reason(s, plan.image, text) is None for s in block.samples for text in plan.texts)
 
 
 def _seconds_per_row(job: Job, arm: Arm, batch_size: int) -> float:
@@ -66,7 +75,14 @@ def _seconds_per_row(job: Job, arm: Arm, batch_size: int) -> float:
 
         def engine(name: str) -> LocalEngine:
             place = RunFolder(Path(folder) / name)
-            return LocalEngine(place, views, [arm], batch_size=batch_size, build=row_builder(vqa.exact_match))
+            return LocalEngine(
+                place,
+                views,
+                [arm],
+                batch_size=batch_size,
+                build=row_builder(vqa.exact_match),
+                truth=Truth(frozenset(job.suite.corruption_names)),  # rows left out would take no time
+            )
 
         engine("warm").run(warm)
         spent = []

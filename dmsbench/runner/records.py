@@ -8,7 +8,9 @@ import pyarrow as pa
 RECORD_VERSION = 1
 
 #: What became of a row. Only ``ok`` rows have a score; the others are counted, never scored as wrong.
-STATUSES = ("ok", "model_error", "corruption_error", "parse_error", "data_error")
+#: ``left_out`` is no error: the corruption would have made the sample's own answer wrong (see ``truth``).
+LEFT_OUT = "left_out"
+STATUSES = ("ok", LEFT_OUT, "model_error", "corruption_error", "parse_error", "data_error")
 
 _NAME = pa.dictionary(pa.int32(), pa.string())
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime, timezone
 from importlib import metadata
 from pathlib import Path
@@ -25,6 +25,7 @@ from dmsbench.runner.store import MANIFEST, MANIFEST_FORMAT, RunFolder, digest
 from dmsbench.runner.views import Views
 from dmsbench.suite import Suite
 from dmsbench.tasks import vqa
+from dmsbench.truth import LeftOut, Truth, included_though_false, left_out, lines
 
 #: Bytes of a model's name: what common file systems take.
 LONGEST_NAME = 255
@@ -39,6 +40,19 @@ class Job:
     plan: Plan
     identity: dict[str, Any]
     folder: RunFolder
+    #: What the corruptions would make wrong, by corruption, and what is asked though it is.
+    left_out: tuple[LeftOut, ...] = ()
+    included_though_false: tuple[str, ...] = ()
+
+    @property
+    def truth(self) -> Truth:
+        """Decides which samples are left out under which views."""
+        return Truth.of(self.suite)
+
+    @property
+    def truth_lines(self) -> list[str]:
+        """What is left out and what is asked though it is false, a line each."""
+        return lines(self.left_out, self.included_though_false, self.plan.samples)
 
     @property
     def fingerprint(self) -> str:
@@ -71,30 +85,45 @@ def prepare(suite: Suite, out: Path) -> Job:
         "conditions": [str(condition) for condition in suite.conditions],
         "corruptions": _versions(suite.corruption_names),
     }
-    plan = Plan(in_blocks(samples), by_image(suite.conditions))
-    return Job(suite, dataset, plan, identity, RunFolder(out / suite.name / digest(identity)[:12]))
+    truth = Truth.of(suite)
+    lost = tuple(left_out(truth, samples, suite.conditions))
+    if lost:
+        identity["left_out"] = {entry.corruption: entry.samples for entry in lost}
+    return Job(
+        suite,
+        dataset,
+        Plan(in_blocks(samples), by_image(suite.conditions)),
+        identity,
+        RunFolder(out / suite.name / digest(identity)[:12]),
+        lost,
+        tuple(included_though_false(truth, samples)),
+    )
 
 
 def key_maker(job: Job, name: str, settings: dict[str, Any]) -> Callable[[Block, ImagePlan], str]:
     """The key of a model's piece of work: everything that decides the records of that part."""
+    truth = job.truth
 
     def key(block: Block, plan: ImagePlan) -> str:
         involved = {view.corruption for view in (plan.image, *plan.texts) if not view.is_clean}
-        return digest(
-            {
-                "record": RECORD_VERSION,
-                "model": name,
-                "settings": settings,
-                "score": job.identity["score"],
-                "dataset": job.dataset.fingerprint,
-                "samples": [sample.id for sample in block.samples],
-                "seed": job.suite.seed,
-                "profile": job.suite.profile,
-                "image": str(plan.image),
-                "texts": [str(text) for text in plan.texts],
-                "corruptions": _versions(involved),
-            }
-        )
+        content = {
+            "record": RECORD_VERSION,
+            "model": name,
+            "settings": settings,
+            "score": job.identity["score"],
+            "dataset": job.dataset.fingerprint,
+            "samples": [sample.id for sample in block.samples],
+            "seed": job.suite.seed,
+            "profile": job.suite.profile,
+            "image": str(plan.image),
+            "texts": [str(text) for text in plan.texts],
+            "corruptions": _versions(involved),
+        }
+        if any(map(truth.concerns, (plan.image, *plan.texts))):
+            reasons = [[truth.reason(s, plan.image, text) for text in plan.texts] for s in block.samples]
+            if any(map(any, reasons)):
+                content["left_out"] = reasons
+        return digest(content)
 
     return key
 
@@ -149,6 +178,7 @@ def execute(
             arms,
             batch_size=batch_size,
             build=row_builder(vqa.exact_match),
+            truth=job.truth,
             on_progress=on_progress,
         )
         began = time.perf_counter()
@@ -159,6 +189,7 @@ def execute(
             done["status"] = "complete"
             done["rows"] = tally.rows.get(name, 0)
             done["errors"] = tally.errors.get(name, 0)
+            done["left_out"] = tally.left_out.get(name, 0)
             done["timing"] = {
                 "answered": tally.answered.get(name, 0),
                 "model_seconds": round(tally.seconds.get(name, 0.0), 3),
@@ -226,6 +257,8 @@ def _merged(job: Job, entries: dict[str, dict[str, Any]]) -> dict[str, Any]:
             "samples": job.plan.samples,
             "images": sum(len({s.group for s in block.samples}) for block in job.plan.blocks),
         },
+        "left_out": [asdict(entry) for entry in job.left_out],
+        "included_though_false": list(job.included_though_false),
         "chance": None if chance is None else {"value": chance.value, "definition": chance.definition},
         "environment": _environment(),
         "models": models | entries,

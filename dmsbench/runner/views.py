@@ -45,6 +45,9 @@ class TextView:
 
 ABSENT_HASH = "absent"
 
+#: For a row that nothing is asked of: no corruption is computed.
+NOT_SHOWN = ImageView(None, "", False)
+
 
 def content_hash(content: bytes) -> str:
     """16 hex digits that identify pixels or text."""

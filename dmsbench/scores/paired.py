@@ -60,6 +60,8 @@ class Contrast:
     n_groups: int
     """Groups that have pairs."""
     verdict: Verdict
+    n_left_out: int = 0
+    """Pairs not asked, because the corruption would make their answer wrong."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,8 +90,10 @@ class Comparison:
     n_samples: int
     n_groups: int
     n_pairs: int
-    n_left_out: int
+    n_error_pairs: int
     """(sample, condition) pairs that are an error in A, in B or in both: in no number here."""
+    n_left_out: int
+    """Pairs left out of both, because the corruption would make the sample's answer wrong: in no number."""
     n_errors_a: int
     n_errors_b: int
     alpha: float
@@ -100,11 +104,11 @@ class Comparison:
 
     @property
     def error_rate_a(self) -> float:
-        return self.n_errors_a / (self.n_pairs + self.n_left_out)
+        return self.n_errors_a / max(1, self.n_pairs + self.n_error_pairs)
 
     @property
     def error_rate_b(self) -> float:
-        return self.n_errors_b / (self.n_pairs + self.n_left_out)
+        return self.n_errors_b / max(1, self.n_pairs + self.n_error_pairs)
 
 
 def compare(
@@ -165,7 +169,8 @@ def compare_pairs(
         n_samples=pairs.n_samples,
         n_groups=len(pairs.groups),
         n_pairs=pairs.n_pairs,
-        n_left_out=pairs.n_left_out,
+        n_error_pairs=pairs.n_error_pairs,
+        n_left_out=int(pairs.n_left_out.sum()),
         n_errors_a=pairs.n_errors_a,
         n_errors_b=pairs.n_errors_b,
         alpha=alpha,
@@ -239,6 +244,7 @@ def _contrast(
         n_pairs=n_pairs,
         n_groups=n_groups,
         verdict=Verdict.NO_DIFFERENCE,
+        n_left_out=int(pairs.n_left_out[members].sum()),
     )
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from dmsbench.errors import NotComparableError
 from dmsbench.grid import Condition
-from dmsbench.scores.rows import FloatArray, Rows
+from dmsbench.scores.rows import FloatArray, IntArray, Rows
 from dmsbench.scores.table import grid_sums
 
 _NAMED = 5  # how many missing things a message names
@@ -32,8 +32,10 @@ class Pairs:
     """(G, C), number of pairs."""
     n_samples: int
     n_pairs: int
-    n_left_out: int
+    n_error_pairs: int
     """Rows of the grid that are an error in A, in B or in both."""
+    n_left_out: IntArray
+    """(C,), rows left out of both, because the corruption would make their answer wrong."""
     n_errors_a: int
     n_errors_b: int
 
@@ -42,7 +44,8 @@ def pair_rows(a: Rows, b: Rows, names: tuple[str, str] = ("A", "B")) -> Pairs:
     """Pair by (sample id, condition); only rows ok in both count.
 
     Raises NotComparableError where the conditions, the sample ids, a sample's group or the rows present
-    differ, naming what is missing. A row with an error status is present.
+    differ, or where one leaves out what the other asks, naming what is missing. A row with an error status
+    is present.
     """
     problems = [
         *missing("conditions", a.conditions, b.conditions, names),
@@ -58,6 +61,14 @@ def pair_rows(a: Rows, b: Rows, names: tuple[str, str] = ("A", "B")) -> Pairs:
     if not np.array_equal(a.cell, b.cell):
         raise NotComparableError("; ".join([*_missing_rows(a, b, names[1]), *_missing_rows(b, a, names[0])]))
 
+    for one, other, whose in ((a, b, names), (b, a, names[::-1])):
+        alone = np.flatnonzero(one.left_out & ~other.left_out)
+        if alone.size:
+            raise NotComparableError(
+                f"{whose[0]} leaves out {alone.size} records that {whose[1]} holds, "
+                f"{_named(one, int(alone[0]))} the first: run both with the same include_false"
+            )
+
     both = a.ok & b.ok
     shape = (len(a.groups), len(a.conditions))
     cell = (a.row_groups() * shape[1] + a.condition)[both]
@@ -72,9 +83,10 @@ def pair_rows(a: Rows, b: Rows, names: tuple[str, str] = ("A", "B")) -> Pairs:
         counts=grid_sums(cell, None, shape),
         n_samples=len(a.samples),
         n_pairs=int(both.sum()),
-        n_left_out=int((~both).sum()),
-        n_errors_a=int((~a.ok).sum()),
-        n_errors_b=int((~b.ok).sum()),
+        n_error_pairs=int((a.error | b.error).sum()),
+        n_left_out=np.bincount(a.condition[a.left_out], minlength=shape[1]),
+        n_errors_a=int(a.error.sum()),
+        n_errors_b=int(b.error.sum()),
     )
 
 
@@ -98,6 +110,9 @@ def _missing_rows(whole: Rows, part: Rows, name: str) -> list[str]:
     absent = np.flatnonzero(~np.isin(whole.cell, part.cell))
     if absent.size == 0:
         return []
-    row = absent[0]
-    example = f"sample '{whole.samples[whole.sample[row]]}' under {whole.conditions[whole.condition[row]]}"
+    example = _named(whole, int(absent[0]))
     return [f"{name} is incomplete: it lacks {absent.size} of {whole.cell.size} records, {example} the first"]
+
+
+def _named(rows: Rows, row: int) -> str:
+    return f"sample '{rows.samples[rows.sample[row]]}' under {rows.conditions[rows.condition[row]]}"

@@ -4,7 +4,14 @@ Every quantity is a function of the cell means m[c], the mean score of the ok ro
 interval is the percentile interval of that same function over bootstrap replicates clustered by group. All
 scores are shares in [0, 1]; ratios have no unit. Errors are in no mean: they are counted beside it.
 A cell without a single ok row has no mean; it is left out of the means over cells and listed in
-``Scorecard.unscored``, so that leaving it out is never silent.
+``Scorecard.unscored``, or in ``Scorecard.left_out`` where all its rows were left out on purpose, so that it
+is never silent.
+
+A corruption may leave samples out whose own answer it would make wrong. Its cells are then compared with
+clean on the samples that it keeps: "clean" in its retention, and at severity 0 of its curve, is the mean of
+their clean rows, and in the overall retention it is the equal-weight mean of each cell's. Chance is known for
+the whole data set only, so above-chance retention is undefined for such a corruption and rests, overall, on
+the cells of the others.
 """
 
 from __future__ import annotations
@@ -47,15 +54,17 @@ class ConditionScore:
     n_errors: int
     n_unchanged: int
     """Ok rows that the corruption left as they were (all of them when clean)."""
+    n_left_out: int = 0
+    """Rows not asked, because the corruption would have made their answer wrong."""
 
     @property
     def n_ok(self) -> int:
-        return self.n_rows - self.n_errors
+        return self.n_rows - self.n_errors - self.n_left_out
 
     @property
     def error_rate(self) -> float:
-        """Errors / rows."""
-        return self.n_errors / self.n_rows
+        """Errors / rows that were not left out; NaN where all were."""
+        return _rate(self.n_errors, self.n_rows - self.n_left_out)
 
     @property
     def unchanged_rate(self) -> float:
@@ -71,19 +80,23 @@ class CorruptionScore:
     mean: Estimate
     """Equal-weight mean over the corruption's cells, clean not among them."""
     curve: tuple[CurvePoint, ...]
-    """By severity, from 0 where the grid holds the clean condition; unscored severities are not in it."""
+    """By severity, from 0 where the grid holds the clean condition; severities without a score are not in
+    it. At 0: clean, on the samples that the corruption keeps."""
     auc: Estimate
     """Area under the curve by trapezoids from severity 0 to the largest, divided by that range; in [0, 1],
     1 is perfect. A discrete form of MultiBench's area under performance vs imperfection (arXiv 2107.07502).
     Undefined without a clean score."""
     retention: Estimate
-    """RR = 1 − (clean − mean) / clean = mean / clean (arXiv 2306.02080); 1: nothing lost. Undefined where
-    clean is 0 or absent. It flatters models near chance; see the next."""
+    """RR = 1 − (clean − mean) / clean = mean / clean (arXiv 2306.02080), clean on the samples kept; 1:
+    nothing lost. Undefined where clean is 0 or absent. It flatters models near chance; see the next."""
     above_chance_retention: Estimate
     """(mean − chance) / (clean − chance): RR after chance is taken off both, as Cohen's kappa does; 0: down
-    to chance, negative: below it. Undefined without ``chance``, and where clean is not above it."""
+    to chance, negative: below it. Undefined without ``chance``, where clean is not above it, and where
+    samples are left out."""
     worst_severity: int | None
     """The severity above 0 with the lowest score (the smallest such); None where none has a score."""
+    n_left_out: int = 0
+    """Rows left out, over all its cells."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +127,7 @@ class Scorecard:
     conditions: tuple[ConditionScore, ...]
     """Sorted, clean among them."""
     unscored: tuple[Condition, ...]
-    """Conditions all of whose rows are errors: in no mean above."""
+    """Conditions without an ok row, for errors: in no mean above."""
     chance: float | None
     level: float
     replicates: int
@@ -124,11 +137,19 @@ class Scorecard:
     n_errors: int
     n_missing: int
     """(sample, condition) pairs of the full grid without a row: above 0, the run is incomplete."""
+    n_left_out: int = 0
+    """Rows not asked, because the corruption would have made their answer wrong."""
+    left_out: tuple[Condition, ...] = ()
+    """Conditions all of whose rows were left out: in no mean above."""
 
     @property
     def error_rate(self) -> float:
-        """Errors / rows, over all conditions; stands beside every score."""
-        return self.n_errors / self.n_rows
+        """Errors / rows that were not left out, over all conditions; stands beside every score."""
+        return _rate(self.n_errors, self.n_rows - self.n_left_out)
+
+
+def _rate(errors: int, asked: int) -> float:
+    return errors / asked if asked else float("nan")
 
 
 def scorecard(
@@ -161,8 +182,14 @@ def scorecard_of_table(
     check_settings(replicates=replicates, level=level)
     if chance is not None and not 0.0 <= chance < 1.0:
         raise ValueError(f"chance must lie in [0, 1), not {chance}")
-    boot = replicate_means(table.sums, table.counts, replicates=replicates, seed=seed)
-    metrics = _Metrics(table, np.vstack([table.means(), boot]), chance, level)
+    # The kept clean rows are columns like any other, so that the same resamples are drawn for all.
+    sums, counts = (
+        np.column_stack([whole, *(kept[i] for kept in table.kept_clean.values())])
+        for i, whole in enumerate((table.sums, table.counts))
+    )
+    boot = replicate_means(sums, counts, replicates=replicates, seed=seed)
+    means = ratio(sums.sum(axis=0), counts.sum(axis=0))
+    metrics = _Metrics(table, np.vstack([means, boot]), chance, level)
     corrupted = metrics.corrupted
     names = sorted({table.conditions[i].corruption for i in corrupted})
     parts = [
@@ -170,17 +197,18 @@ def scorecard_of_table(
         for name in names
     ]
     mean = mean_over_cells(metrics.cells[:, corrupted])
+    unscored = np.flatnonzero(np.isnan(table.means()))
     areas = np.column_stack([area for _, area in parts]) if parts else np.empty((replicates + 1, 0))
     return Scorecard(
         clean=metrics.estimate(metrics.clean),
         mean=metrics.estimate(mean),
-        retention=metrics.estimate(metrics.retention(mean)),
-        above_chance_retention=metrics.estimate(metrics.above_chance_retention(mean)),
+        retention=metrics.estimate(ratio(mean, metrics.clean_of_cells())),
+        above_chance_retention=metrics.estimate(metrics.above_chance_of_whole_cells()),
         ausc=metrics.estimate(mean_over_cells(areas)),
         worst=metrics.worst(),
         corruptions=tuple(part for part, _ in parts),
         conditions=tuple(metrics.condition(i) for i in range(len(table.conditions))),
-        unscored=tuple(c for c, mean in zip(table.conditions, table.means(), strict=True) if np.isnan(mean)),
+        unscored=tuple(table.conditions[i] for i in unscored if table.n_errors[i]),
         chance=chance,
         level=level,
         replicates=replicates,
@@ -189,6 +217,8 @@ def scorecard_of_table(
         n_rows=int(table.n_rows.sum()),
         n_errors=int(table.n_errors.sum()),
         n_missing=table.n_samples * len(table.conditions) - int(table.n_rows.sum()),
+        n_left_out=int(table.n_left_out.sum()),
+        left_out=tuple(table.conditions[i] for i in unscored if not table.n_errors[i]),
     )
 
 
@@ -197,7 +227,11 @@ class _Metrics:
 
     def __init__(self, table: ScoreTable, cells: FloatArray, chance: float | None, level: float) -> None:
         self.table = table
-        self.cells = cells  # (1 + B, C)
+        self.cells = cells[:, : len(table.conditions)]  # (1 + B, C)
+        kept: dict[str, FloatArray] = {
+            name: cells[:, len(table.conditions) + i] for i, name in enumerate(table.kept_clean)
+        }
+        self.kept_clean = kept
         self.chance = chance
         self.level = level
         self.corrupted = [i for i, condition in enumerate(table.conditions) if not condition.is_clean]
@@ -207,8 +241,21 @@ class _Metrics:
     def estimate(self, values: FloatArray) -> Estimate:
         return estimate(float(values[0]), values[1:], self.level)
 
-    def retention(self, mean: FloatArray) -> FloatArray:
-        return ratio(mean, self.clean)
+    def clean_of(self, corruption: str) -> FloatArray:
+        """(1 + B,) clean means of the samples that the corruption keeps."""
+        return self.kept_clean.get(corruption, self.clean)
+
+    def clean_of_cells(self) -> FloatArray:
+        """(1 + B,) what the mean over all corrupted cells is compared with, cell by cell."""
+        if not self.kept_clean:
+            return self.clean
+        own = [self.clean_of(self.table.conditions[i].corruption) for i in self.corrupted]
+        unscored = np.isnan(self.cells[:, self.corrupted])
+        return mean_over_cells(np.where(unscored, np.nan, np.column_stack(own)))
+
+    def above_chance_of_whole_cells(self) -> FloatArray:
+        whole = [i for i in self.corrupted if self.table.conditions[i].corruption not in self.kept_clean]
+        return self.above_chance_retention(mean_over_cells(self.cells[:, whole]))
 
     def above_chance_retention(self, mean: FloatArray) -> FloatArray:
         if self.chance is None:
@@ -223,6 +270,7 @@ class _Metrics:
             n_rows=int(table.n_rows[i]),
             n_errors=int(table.n_errors[i]),
             n_unchanged=int(table.n_unchanged[i]),
+            n_left_out=int(table.n_left_out[i]),
         )
 
     def worst(self) -> WorstCondition | None:
@@ -235,22 +283,25 @@ class _Metrics:
     def corruption(self, name: str, members: list[int]) -> tuple[CorruptionScore, FloatArray]:
         """The corruption's scores, and (1 + B,) its areas for the mean over corruptions."""
         mean = mean_over_cells(self.cells[:, members])
-        points = {0: self.clean}
+        clean = self.clean_of(name)
+        points = {0: clean}
         for severity in sorted({self.table.conditions[i].severity for i in members}):
             same = [i for i in members if self.table.conditions[i].severity == severity]
             points[severity] = mean_over_cells(self.cells[:, same])
         points = {severity: values for severity, values in points.items() if not np.isnan(values[0])}
         harmed = [severity for severity in points if severity > 0]
         area = self.area(points)
+        whole = mean if name not in self.kept_clean else np.full_like(mean, np.nan)
         return (
             CorruptionScore(
                 name=name,
                 mean=self.estimate(mean),
                 curve=tuple(CurvePoint(s, self.estimate(values)) for s, values in points.items()),
                 auc=self.estimate(area),
-                retention=self.estimate(self.retention(mean)),
-                above_chance_retention=self.estimate(self.above_chance_retention(mean)),
+                retention=self.estimate(ratio(mean, clean)),
+                above_chance_retention=self.estimate(self.above_chance_retention(whole)),
                 worst_severity=min(harmed, key=lambda s: points[s][0]) if harmed else None,
+                n_left_out=int(self.table.n_left_out[members].sum()),
             ),
             area,
         )

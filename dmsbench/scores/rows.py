@@ -16,6 +16,8 @@ IntArray = npt.NDArray[np.int64]
 BoolArray = npt.NDArray[np.bool_]
 
 OK = "ok"
+LEFT_OUT = "left_out"
+"""Not asked, because the corruption would have made the sample's own answer wrong: no error, no score."""
 ERROR_STATUSES = ("corruption_error", "data_error", "model_error", "parse_error")
 COLUMNS = (
     "sample_id",
@@ -52,8 +54,15 @@ class Rows:
     """(N,), in [0, 1], NaN where not ``ok``."""
     ok: BoolArray
     """(N,)."""
+    left_out: BoolArray
+    """(N,). A row that is neither this nor ok is an error."""
     changed: BoolArray
     """(N,)."""
+
+    @property
+    def error(self) -> BoolArray:
+        """(N,)."""
+        return ~(self.ok | self.left_out)
 
     @property
     def cell(self) -> IntArray:
@@ -87,6 +96,7 @@ class Rows:
             condition=new_condition[self.condition[mask]],
             score=self.score[mask],
             ok=self.ok[mask],
+            left_out=self.left_out[mask],
             changed=self.changed[mask],
         )
 
@@ -120,10 +130,14 @@ def read_rows(frame: pd.DataFrame) -> Rows:
         raise ValueError(f"{where(_first(twice))} has more than one record")
 
     status, statuses = _codes(frame, "status")
-    unknown = [name for name in statuses if name not in (OK, *ERROR_STATUSES)]
+    known = (OK, LEFT_OUT, *ERROR_STATUSES)
+    unknown = [name for name in statuses if name not in known]
     if unknown:
-        raise ValueError(f"unknown status '{unknown[0]}': expected {', '.join((OK, *ERROR_STATUSES))}")
-    ok: BoolArray = np.array([name == OK for name in statuses], dtype=np.bool_)[status[order]]
+        raise ValueError(f"unknown status '{unknown[0]}': expected {', '.join(known)}")
+    ok, left_out = (
+        np.array([name == wanted for name in statuses], dtype=np.bool_)[status[order]]
+        for wanted in (OK, LEFT_OUT)
+    )
 
     score = _floats(frame, "score")[order]
     bad = ok & ~((score >= 0.0) & (score <= 1.0))
@@ -145,6 +159,7 @@ def read_rows(frame: pd.DataFrame) -> Rows:
         condition=condition,
         score=score,
         ok=ok,
+        left_out=left_out,
         changed=ok & (changed > 0.0),
     )
 

@@ -63,6 +63,7 @@ def comparison(**changes: Any) -> Comparison:
         n_samples=500,
         n_groups=52,
         n_pairs=7500,
+        n_error_pairs=0,
         n_left_out=0,
         n_errors_a=0,
         n_errors_b=0,
@@ -130,7 +131,7 @@ def test_comparison() -> None:
 
 
 def test_what_the_comparison_says_below() -> None:
-    small = comparison(overall=None, clean=None, n_left_out=3, corruptions=(contrast("ocr", min_p=0.25),))
+    small = comparison(overall=None, clean=None, n_error_pairs=3, corruptions=(contrast("ocr", min_p=0.25),))
     text = " ".join(shown(comparison_table(small, "a", "b")))
     assert "pairs left out for an error in A or B: 3" in text
     assert "too few images" in text

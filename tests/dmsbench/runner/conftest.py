@@ -47,6 +47,7 @@ grid:
   text: [keyboard]
   modality: [drop_image, drop_text, mismatch]
   joint: [{{image: gaussian_noise, text: keyboard}}]
+include_false: [mismatch]
 """
 
 

@@ -30,7 +30,12 @@ def arms(job: Job, *models: EchoModel) -> list[Arm]:
 def engine(job: Job, *models: EchoModel, batch_size: int = 16) -> LocalEngine:
     views = Views(job.suite.seed, job.dataset, job.suite.profile)
     return LocalEngine(
-        job.folder, views, arms(job, *models), batch_size=batch_size, build=row_builder(exact_match)
+        job.folder,
+        views,
+        arms(job, *models),
+        batch_size=batch_size,
+        build=row_builder(exact_match),
+        truth=job.truth,
     )
 
 
@@ -260,7 +265,12 @@ def test_every_ingredient_changes_the_key(
 def test_a_scorer_out_of_range_stops_the_run(job: Job) -> None:
     views = Views(0, job.dataset)
     wrong = LocalEngine(
-        job.folder, views, arms(job, EchoModel()), batch_size=8, build=row_builder(lambda *_: 1.5)
+        job.folder,
+        views,
+        arms(job, EchoModel()),
+        batch_size=8,
+        build=row_builder(lambda *_: 1.5),
+        truth=job.truth,
     )
     with pytest.raises(ValueError, match=r"the scorer gave 1\.5"):
         wrong.run(job.plan)
@@ -297,6 +307,7 @@ def test_blanked_masked_and_exchanged_modalities(suite_file: Path, tmp_path: Pat
         "name: little\ndataset: {name: local, path: questions.jsonl}\nseverities: [2, 5]\n"
         "grid:\n  modality: [blank_black, blank_mean, blank_noise, mask_text,"
         " mismatch_image, mismatch_text]\n"
+        "include_false: [mismatch_image, mismatch_text]\n"
     )
     job = prepare(load_suite(str(suite_file)), tmp_path / "results")
     run(job, EchoModel())

@@ -40,7 +40,9 @@ class PickyModel(EchoModel):
 def run(job: Job, model: EchoModel, batch_size: int = 64, plan: Plan | None = None) -> Tally:
     views = Views(job.suite.seed, job.dataset, job.suite.profile)
     arm = Arm(model.name, model, key_maker(job, model.name, model.settings()))
-    engine = LocalEngine(job.folder, views, [arm], batch_size=batch_size, build=row_builder(exact_match))
+    engine = LocalEngine(
+        job.folder, views, [arm], batch_size=batch_size, build=row_builder(exact_match), truth=job.truth
+    )
     return engine.run(plan or job.plan)
 
 

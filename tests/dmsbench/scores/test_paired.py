@@ -34,7 +34,8 @@ def pairs_of(a: np.ndarray, b: np.ndarray) -> Pairs:
         counts=np.full((n_groups, n_conditions), float(per_group)),
         n_samples=n_groups * per_group,
         n_pairs=n,
-        n_left_out=0,
+        n_error_pairs=0,
+        n_left_out=np.zeros(n_conditions, dtype=np.int64),
         n_errors_a=0,
         n_errors_b=0,
     )
@@ -221,7 +222,7 @@ def test_only_pairs_ok_in_both_count(make_frame: Any) -> None:
     a = make_frame([[1.0, 1.0], [1.0, nan], [0.0, 0.0]], GRID[:2])
     b = make_frame([[1.0, nan], [0.0, nan], [0.0, 1.0]], GRID[:2])
     found = compare(a, b, replicates=50)
-    assert (found.n_pairs, found.n_left_out, found.n_errors_a, found.n_errors_b) == (4, 2, 1, 2)
+    assert (found.n_pairs, found.n_error_pairs, found.n_errors_a, found.n_errors_b) == (4, 2, 1, 2)
     assert (found.error_rate_a, found.error_rate_b) == (1 / 6, 2 / 6)
     blur = found.corruptions[0]
     assert (blur.a, blur.b, blur.difference, blur.n_pairs, blur.n_groups) == (0.0, 1.0, 1.0, 1, 1)

@@ -174,6 +174,7 @@ def test_intervals_of_ratios_and_areas_cover() -> None:
             counts=np.full((80, 4), 4.0),
             n_rows=np.full(4, 320),
             n_errors=np.zeros(4, dtype=np.int64),
+            n_left_out=np.zeros(4, dtype=np.int64),
             n_unchanged=np.zeros(4, dtype=np.int64),
             n_samples=320,
         )
