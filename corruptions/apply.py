@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from corruptions.backends import NATIVE, Backend, get_backend
 from corruptions.catalogue import get
 from corruptions.entry import DEFAULT_PROFILE, Corruption
 from corruptions.image import kernels as image_kernels
@@ -36,6 +37,14 @@ def _profile(entry: Corruption, height: int, width: int) -> str:
     return TINY64 if min(height, width) < SMALL_SIDE else IMAGENET224
 
 
+def _offering(backend: str, name: str) -> Backend | None:
+    """The reference package that draws this corruption, None for this package itself."""
+    found = get_backend(backend)
+    if found is not None:
+        found.check_offers(name)
+    return found
+
+
 def corrupt_image(
     image: NDArray[np.uint8],
     name: str,
@@ -43,19 +52,27 @@ def corrupt_image(
     rng: np.random.Generator,
     *,
     profile: str | None = None,
+    backend: str = NATIVE,
 ) -> NDArray[np.uint8]:
     """A corrupted copy of an RGB image.
 
     `image` is uint8 of shape (H, W, 3), any H and W from 1; it is not changed. The result has the same
     shape and type and is writable. `severity` is 1 to 5. Randomness comes from `rng` only. `profile`
     names a severity table, by default that of `profile_of`; corruptions with one table ignore it if it
-    is `imagenet224` or `tiny64`.
-    Raises UnknownCorruptionError, or InvalidInputError for anything else that does not fit.
+    is `imagenet224` or `tiny64`. `backend` names a reference package that draws instead:
+    "imagecorruptions", which takes pictures from 32 x 32 pixels and has the table `imagenet224` only.
+    Raises UnknownCorruptionError; UnknownBackendError, NotOfferedError, MissingBackendError (with the
+    commands that install it) or BackendError for a backend; InvalidInputError for anything else.
     """
     entry = get(name)
     check_kind(entry, "image")
     level = check_severity(severity)
     pixels = check_image(image)
+    reference = _offering(backend, name)
+    if reference is not None:
+        reference.check_profile(name, profile)
+        drawn: NDArray[np.uint8] = reference.load().corrupt(pixels, name, level, rng)
+        return drawn
     automatic = _profile(entry, pixels.shape[0], pixels.shape[1])
     if profile is None or (automatic == DEFAULT_PROFILE and profile in (IMAGENET224, TINY64)):
         profile = automatic
@@ -69,18 +86,27 @@ def corrupt_text(
     rng: np.random.Generator,
     *,
     protect: frozenset[str] | None = None,
+    backend: str = NATIVE,
 ) -> str:
     """A corrupted copy of a text; what is not edited stays as it is, to the last blank.
 
     `severity` is 1 to 5. `protect` holds the words and word classes that stay untouched, whatever their
     case: None for the default list, `corruptions.PROTECTED`; an empty set protects template tokens only.
-    A text without anything to edit comes back unchanged. Randomness comes from `rng` only.
-    Raises UnknownCorruptionError, or InvalidInputError for anything else that does not fit.
+    A text without anything to edit comes back unchanged. Randomness comes from `rng` only. `backend`
+    names a reference package that edits instead: "nlpaug", which also respaces what it does not edit
+    (`corruptions.backends.nlpaug`).
+    Raises UnknownCorruptionError; UnknownBackendError, NotOfferedError, MissingBackendError (with the
+    commands that install it) or BackendError for a backend; InvalidInputError for anything else.
     """
     entry = get(name)
     check_kind(entry, "text")
     level = check_severity(severity)
-    return text_kernels()[name](check_text(text), entry.parameters[DEFAULT_PROFILE], level, rng, protect)
+    given = check_text(text)
+    reference = _offering(backend, name)
+    if reference is not None:
+        edited: str = reference.load().corrupt(given, name, level, rng, protect)
+        return edited
+    return text_kernels()[name](given, entry.parameters[DEFAULT_PROFILE], level, rng, protect)
 
 
 def image_view(
@@ -91,10 +117,11 @@ def image_view(
     seed: int,
     unit: str,
     profile: str | None = None,
+    backend: str = NATIVE,
 ) -> NDArray[np.uint8]:
     """`corrupt_image` with the generator of this seed and unit: the same pixels whenever it is called."""
     rng = view_generator(seed, unit, name, check_severity(severity))
-    return corrupt_image(image, name, severity, rng, profile=profile)
+    return corrupt_image(image, name, severity, rng, profile=profile, backend=backend)
 
 
 def text_view(
@@ -105,7 +132,8 @@ def text_view(
     seed: int,
     unit: str,
     protect: frozenset[str] | None = None,
+    backend: str = NATIVE,
 ) -> str:
     """`corrupt_text` with the generator of this seed and unit: the same text whenever it is called."""
     rng = view_generator(seed, unit, name, check_severity(severity))
-    return corrupt_text(text, name, severity, rng, protect=protect)
+    return corrupt_text(text, name, severity, rng, protect=protect, backend=backend)
