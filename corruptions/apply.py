@@ -70,7 +70,7 @@ def corrupt_image(
     pixels = check_image(image)
     reference = _offering(backend, name)
     if reference is not None:
-        reference.check_profile(name, profile)
+        reference.check_profile(profile)
         drawn: NDArray[np.uint8] = reference.load().corrupt(pixels, name, level, rng)
         return drawn
     automatic = _profile(entry, pixels.shape[0], pixels.shape[1])

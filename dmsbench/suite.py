@@ -9,9 +9,26 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 import corruptions
+from dmsbench.corruption_settings import (
+    DEFAULT,
+    Applied,
+    CorruptionSettings,
+    Protect,
+    applied,
+    check,
+    differing,
+)
 from dmsbench.errors import SuiteError, UnknownNameError
 from dmsbench.grid import CLEAN_NAME, Condition, View
 
@@ -64,6 +81,12 @@ class Grid(_Strict):
             _check(pair.text, "text", target=True)
         return self
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Every corruption by name, joint ones included, none twice."""
+        joint = [name for pair in self.joint for name in (pair.image, pair.text)]
+        return tuple(dict.fromkeys([*self.image, *self.text, *self.modality, *joint]))
+
 
 def _check(name: str, kind: str, *, target: bool = False) -> None:
     entry = corruptions.get(name)
@@ -72,7 +95,10 @@ def _check(name: str, kind: str, *, target: bool = False) -> None:
 
 
 class Suite(_Strict):
-    """A suite: task, data, grid, models, seed. ``limit`` counts samples; None takes them all."""
+    """A suite: task, data, grid, models, seed. ``limit`` counts samples; None takes them all.
+
+    ``protect`` is what text corruptions spare; ``settings`` has what is different for single corruptions.
+    """
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
     description: str = ""
@@ -86,6 +112,18 @@ class Suite(_Strict):
     profile: Literal["auto", "imagenet224", "tiny64"] = "auto"
     max_error_rate: float = Field(default=0.01, ge=0, le=1)
     grid: Grid
+    protect: Protect = (DEFAULT,)
+    settings: dict[str, CorruptionSettings] = Field(default_factory=dict)
+
+    @field_validator("settings")
+    @classmethod
+    def _settings_fit(
+        cls, settings: dict[str, CorruptionSettings], info: ValidationInfo
+    ) -> dict[str, CorruptionSettings]:
+        # Where one of the others is wrong, that is said first.
+        if {"grid", "profile"} <= info.data.keys():
+            check(settings, info.data["grid"].names, info.data["profile"])
+        return settings
 
     @field_validator("severities")
     @classmethod
@@ -155,13 +193,44 @@ class Suite(_Strict):
                     raise SuiteError(
                         f"suite '{self.name}' holds '{name}' together with others only: name both of a pair"
                     )
+            data["settings"] = {
+                name: own
+                for name, own in data["settings"].items()
+                if name in joint or any(name in names for names in data["grid"].values())
+            }
         return _validated(data, f"suite '{self.name}'")
 
     @property
     def corruption_names(self) -> tuple[str, ...]:
         """Every corruption of the grid by name, joint ones included."""
-        joint = [name for pair in self.grid.joint for name in (pair.image, pair.text)]
-        return tuple(dict.fromkeys([*self.grid.image, *self.grid.text, *self.grid.modality, *joint]))
+        return self.grid.names
+
+    @cached_property
+    def applied(self) -> dict[str, Applied]:
+        """How the views of each image and text corruption are made."""
+        return {
+            name: applied(name, self._own(name), self.profile, self.protect)
+            for name in self.corruption_names
+            if corruptions.get(name).kind != "modality"
+        }
+
+    def differing(self) -> dict[str, dict[str, Any]]:
+        """By corruption, what decides its views beyond the suite's profile; nothing where all is default.
+
+        Raises SuiteError, with the commands that install it, where a backend is missing.
+        """
+        found = {}
+        for name, how in self.applied.items():
+            try:
+                settings = differing(self._own(name), how, self.profile, self.protect)
+            except corruptions.MissingBackendError as error:
+                raise SuiteError(f"suite '{self.name}': settings: {name}: {error}") from None
+            if settings:
+                found[name] = settings
+        return found
+
+    def _own(self, name: str) -> CorruptionSettings:
+        return self.settings.get(name, CorruptionSettings())
 
 
 def suite_folder() -> Path:
@@ -228,5 +297,7 @@ def _first_complaint(error: ValidationError) -> str:
 
 def _keys(location: Iterable[int | str]) -> list[str]:
     parts = [part for part in location if isinstance(part, str)]
+    if parts[:1] == ["settings"]:
+        return list(CorruptionSettings.model_fields)
     known: dict[str, type[BaseModel]] = {"dataset": DatasetConfig, "grid": Grid, "joint": Joint}
     return list((known.get(parts[-1], Suite) if parts else Suite).model_fields)

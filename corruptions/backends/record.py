@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
-from importlib import import_module, metadata
+from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
 
@@ -43,6 +43,9 @@ class Backend:
     @property
     def version(self) -> str:
         """Package and version, such as "nlpaug 1.1.11". MissingBackendError where it cannot be used."""
+        # It takes longer to import than the rest of this package's catalogue.
+        from importlib import metadata
+
         try:
             version = metadata.version(self.distribution)
         except metadata.PackageNotFoundError:
@@ -57,12 +60,12 @@ class Backend:
         if corruption not in self.offers:
             raise NotOfferedError(self.name, corruption, self.offers)
 
-    def check_profile(self, corruption: str, profile: str | None) -> None:
+    def check_profile(self, profile: str | None) -> None:
         """InvalidInputError for a severity table other than the package's own; None is its own."""
         if profile not in (None, self.profile):
             raise InvalidInputError(
-                f"{corruption}: backend {self.name!r} has the table {self.profile!r} only, not {profile!r}; "
-                f"leave the profile out, or use backend {NATIVE!r}"
+                f"backend {self.name!r} has the table {self.profile!r} only, not {profile!r}; "
+                f"use profile {self.profile!r} or backend {NATIVE!r}"
             )
 
     def load(self) -> Any:

@@ -49,8 +49,9 @@ class Job:
 def prepare(suite: Suite, out: Path) -> Job:
     """Loads the data and plans the work; no model is touched.
 
-    Raises DataError where the data cannot be read or there are none.
+    Raises DataError where the data cannot be read or there are none, SuiteError where a backend is missing.
     """
+    settings = suite.differing()
     config = suite.dataset
     dataset = load_dataset(config.name, config.split, config.path, config.images)
     samples = limited(dataset, suite.limit)
@@ -70,6 +71,8 @@ def prepare(suite: Suite, out: Path) -> Job:
         "profile": suite.profile,
         "conditions": [str(condition) for condition in suite.conditions],
         "corruptions": _versions(suite.corruption_names),
+        # Left out where all is default, so that what was made before there were settings stays valid.
+        **({"settings": settings} if settings else {}),
     }
     plan = Plan(in_blocks(samples), by_image(suite.conditions))
     return Job(suite, dataset, plan, identity, RunFolder(out / suite.name / digest(identity)[:12]))
@@ -80,6 +83,8 @@ def key_maker(job: Job, name: str, settings: dict[str, Any]) -> Callable[[Block,
 
     def key(block: Block, plan: ImagePlan) -> str:
         involved = {view.corruption for view in (plan.image, *plan.texts) if not view.is_clean}
+        own = job.identity.get("settings", {})
+        made = {name: own[name] for name in involved if name in own}
         return digest(
             {
                 "record": RECORD_VERSION,
@@ -93,6 +98,7 @@ def key_maker(job: Job, name: str, settings: dict[str, Any]) -> Callable[[Block,
                 "image": str(plan.image),
                 "texts": [str(text) for text in plan.texts],
                 "corruptions": _versions(involved),
+                **({"corruption_settings": made} if made else {}),
             }
         )
 
@@ -142,7 +148,7 @@ def execute(
             for name, entry in entries.items():
                 for part in entry["parts"]:
                     job.folder.part(name, part["key"]).unlink(missing_ok=True)
-        views = Views(job.suite.seed, job.dataset, job.suite.profile)
+        views = Views(job.suite.seed, job.dataset, job.suite.profile, job.suite.applied)
         engine = LocalEngine(
             job.folder,
             views,
