@@ -5,8 +5,8 @@ becomes "don ' t", "3.5" becomes "3. 5", "<image>\\nUSER:" becomes "<image> USER
 clean text by that too. Its own bounds hold: keyboard and random letters leave words under four letters alone.
 Unlike ours, the edits of a lower severity are not among those of a higher one.
 
-Protected words are spared by their spelling, which the package compares as it stands; in word_swap they
-may change places with a neighbour that is not protected.
+Protected words and template tokens are handed to it as its stop words, spelt as the text spells them, since
+it compares with case. word_swap may still exchange one, or a part of it, with a neighbour that is free.
 """
 
 from __future__ import annotations
