@@ -94,9 +94,7 @@ def differing(
     elif own.profile not in (None, profile):
         found["profile"] = own.profile
     if how.protect is not None:
-        found["protect"] = sorted(
-            word.casefold() for word in (protect if own.protect is None else own.protect)
-        )
+        found["protect"] = sorted(_folded(protect if own.protect is None else own.protect))
     return found
 
 
@@ -148,7 +146,12 @@ def _check_one(entry: corruptions.Corruption, own: CorruptionSettings, profile: 
 
 
 def _protected(words: tuple[str, ...]) -> frozenset[str] | None:
-    found = frozenset(word for word in words if word != DEFAULT)
+    found = _folded(words) - {DEFAULT}
     if DEFAULT in words:
         found |= PROTECTED
     return None if found == PROTECTED else found
+
+
+def _folded(words: tuple[str, ...]) -> frozenset[str]:
+    # Case does not count in what a corruption spares.
+    return frozenset(word.casefold() for word in words)

@@ -98,7 +98,7 @@ def test_a_suite_that_says_the_defaults_keeps_its_keys(suite_file: Path) -> None
     said = job(
         suite_file,
         "profile: auto\nprotect: default\n"
-        "settings: {contrast: {backend: native, profile: auto}, keyboard: {protect: [default]}}",
+        "settings: {contrast: {backend: native, profile: auto}, keyboard: {protect: [default, Red]}}",
     )
     assert "settings" not in plain.identity
     assert (plain.fingerprint, keys(plain)) == (said.fingerprint, keys(said))
