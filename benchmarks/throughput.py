@@ -61,7 +61,7 @@ def timed(name: str, work: Callable[[], int]) -> Timing:
 
 def some_pairs(job: Job, count: int) -> list[Pair]:
     """Pairs spread evenly over conditions and samples; those without image or question are left out."""
-    views = Views(job.suite.seed, job.dataset, job.suite.profile)
+    views = Views(job.suite.seed, job.dataset, job.suite.profile, job.suite.applied)
     samples = [sample for block in job.plan.blocks for sample in block.samples]
     every = [
         (sample, condition)

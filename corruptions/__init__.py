@@ -11,11 +11,21 @@ under any order, batch size, number of workers or subset. NumPy, Pillow and Open
 from __future__ import annotations
 
 from corruptions.apply import SMALL_SIDE, corrupt_image, corrupt_text, image_view, profile_of, text_view
+from corruptions.backends import NATIVE, Backend, backend_names, backend_version, get_backend
 from corruptions.batch import corrupt_images
 from corruptions.catalogue import catalogue, get, names
 from corruptions.distance import Distance, distances, flags, growth_measure
 from corruptions.entry import DEFAULT_PROFILE, SEVERITIES, TOPICS, Corruption, Topic
-from corruptions.errors import CorruptionError, InvalidInputError, UnknownCorruptionError
+from corruptions.errors import (
+    BackendError,
+    CorruptionError,
+    InvalidInputError,
+    MissingBackendError,
+    NotOfferedError,
+    UnknownBackendError,
+    UnknownCorruptionError,
+    did_you_mean,
+)
 from corruptions.image.convert import as_rgb
 from corruptions.modality import blank_image, derangement, is_hit, masked_text
 from corruptions.seeding import generator, key, uniform, view_generator
@@ -24,29 +34,39 @@ from corruptions.text.protect import CONTRACTED_NOT, NUMERALS, OPTION_LETTERS, P
 __all__ = [
     "CONTRACTED_NOT",
     "DEFAULT_PROFILE",
+    "NATIVE",
     "NUMERALS",
     "OPTION_LETTERS",
     "PROTECTED",
     "SEVERITIES",
     "SMALL_SIDE",
     "TOPICS",
+    "Backend",
+    "BackendError",
     "Corruption",
     "CorruptionError",
     "Distance",
     "InvalidInputError",
+    "MissingBackendError",
+    "NotOfferedError",
     "Topic",
+    "UnknownBackendError",
     "UnknownCorruptionError",
     "as_rgb",
+    "backend_names",
+    "backend_version",
     "blank_image",
     "catalogue",
     "corrupt_image",
     "corrupt_images",
     "corrupt_text",
     "derangement",
+    "did_you_mean",
     "distances",
     "flags",
     "generator",
     "get",
+    "get_backend",
     "growth_measure",
     "image_view",
     "is_hit",

@@ -7,6 +7,7 @@ from typing import cast
 import numpy as np
 from numpy.typing import NDArray
 
+from corruptions.backends import NATIVE, Backend, get_backend
 from corruptions.catalogue import get
 from corruptions.entry import DEFAULT_PROFILE
 from corruptions.image import UNSEEDED
@@ -34,6 +35,14 @@ def profile_of(name: str, height: int, width: int, *, profile: str | None = None
     return table_of(entry, height, width, profile)
 
 
+def _offering(backend: str, name: str) -> Backend | None:
+    """The reference package that draws this corruption, None for this package itself."""
+    found = get_backend(backend)
+    if found is not None:
+        found.check_offers(name)
+    return found
+
+
 def corrupt_image(
     image: NDArray[np.uint8],
     name: str,
@@ -41,6 +50,7 @@ def corrupt_image(
     rng: np.random.Generator,
     *,
     profile: str | None = None,
+    backend: str = NATIVE,
 ) -> NDArray[np.uint8]:
     """A corrupted copy of an RGB image.
 
@@ -48,13 +58,20 @@ def corrupt_image(
     JPEG); it is not changed. The result has the same
     shape and type and is writable. `severity` is 1 to 5. Randomness comes from `rng` only. `profile`
     is `imagenet224`, `tiny64` or `calibrated`, by default what `profile_of` says; corruptions with one
-    table use that under any of them.
-    Raises UnknownCorruptionError, or InvalidInputError for anything else that does not fit.
+    table use that under any of them. `backend` names a reference package that draws instead:
+    "imagecorruptions", which takes pictures from 32 x 32 pixels and has the table `imagenet224` only.
+    Raises UnknownCorruptionError; UnknownBackendError, NotOfferedError, MissingBackendError (with the
+    commands that install it) or BackendError for a backend; InvalidInputError for anything else.
     """
     entry = get(name)
     check_kind(entry, "image")
     level = check_severity(severity)
     pixels = check_image(image)
+    reference = _offering(backend, name)
+    if reference is not None:
+        reference.check_profile(profile)
+        drawn: NDArray[np.uint8] = reference.load().corrupt(pixels, name, level, rng)
+        return drawn
     table = table_of(entry, pixels.shape[0], pixels.shape[1], profile)
     return image_kernels()[name](pixels, entry.value(level, table), rng)
 
@@ -66,18 +83,27 @@ def corrupt_text(
     rng: np.random.Generator,
     *,
     protect: frozenset[str] | None = None,
+    backend: str = NATIVE,
 ) -> str:
     """A corrupted copy of a text; what is not edited stays as it is, to the last blank.
 
     `severity` is 1 to 5. `protect` holds the words and word classes that stay untouched, whatever their
     case: None for the default list, `corruptions.PROTECTED`; an empty set protects template tokens only.
-    A text without anything to edit comes back unchanged. Randomness comes from `rng` only.
-    Raises UnknownCorruptionError, or InvalidInputError for anything else that does not fit.
+    A text without anything to edit comes back unchanged. Randomness comes from `rng` only. `backend`
+    names a reference package that edits instead: "nlpaug", which also respaces what it does not edit
+    (`corruptions.backends.nlpaug`).
+    Raises UnknownCorruptionError; UnknownBackendError, NotOfferedError, MissingBackendError (with the
+    commands that install it) or BackendError for a backend; InvalidInputError for anything else.
     """
     entry = get(name)
     check_kind(entry, "text")
     level = check_severity(severity)
-    return text_kernels()[name](check_text(text), entry.parameters[DEFAULT_PROFILE], level, rng, protect)
+    given = check_text(text)
+    reference = _offering(backend, name)
+    if reference is not None:
+        edited: str = reference.load().corrupt(given, name, level, rng, protect)
+        return edited
+    return text_kernels()[name](given, entry.parameters[DEFAULT_PROFILE], level, rng, protect)
 
 
 def image_view(
@@ -88,11 +114,13 @@ def image_view(
     seed: int,
     unit: str,
     profile: str | None = None,
+    backend: str = NATIVE,
 ) -> NDArray[np.uint8]:
     """`corrupt_image` with the generator of this seed and unit: the same pixels whenever it is called."""
     level = check_severity(severity)
-    rng = _NONE if name in UNSEEDED else borrowed_generator(seed, unit, name, level)
-    return corrupt_image(image, name, severity, rng, profile=profile)
+    drawn = backend != NATIVE or name not in UNSEEDED
+    rng = borrowed_generator(seed, unit, name, level) if drawn else _NONE
+    return corrupt_image(image, name, severity, rng, profile=profile, backend=backend)
 
 
 def text_view(
@@ -103,7 +131,8 @@ def text_view(
     seed: int,
     unit: str,
     protect: frozenset[str] | None = None,
+    backend: str = NATIVE,
 ) -> str:
     """`corrupt_text` with the generator of this seed and unit: the same text whenever it is called."""
     rng = borrowed_generator(seed, unit, name, check_severity(severity))
-    return corrupt_text(text, name, severity, rng, protect=protect)
+    return corrupt_text(text, name, severity, rng, protect=protect, backend=backend)

@@ -9,9 +9,26 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 import corruptions
+from dmsbench.corruption_settings import (
+    DEFAULT,
+    Applied,
+    CorruptionSettings,
+    Protect,
+    applied,
+    check,
+    differing,
+)
 from dmsbench.errors import SuiteError, UnknownNameError
 from dmsbench.grid import CLEAN_NAME, Condition, View
 
@@ -64,6 +81,12 @@ class Grid(_Strict):
             _check(pair.text, "text", target=True)
         return self
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Every corruption by name, joint ones included, none twice."""
+        joint = [name for pair in self.joint for name in (pair.image, pair.text)]
+        return tuple(dict.fromkeys([*self.image, *self.text, *self.modality, *joint]))
+
 
 def _check(name: str, kind: str, *, target: bool = False) -> None:
     entry = corruptions.get(name)
@@ -72,7 +95,10 @@ def _check(name: str, kind: str, *, target: bool = False) -> None:
 
 
 class Suite(_Strict):
-    """A suite: task, data, grid, models, seed. ``limit`` counts samples; None takes them all."""
+    """A suite: task, data, grid, models, seed. ``limit`` counts samples; None takes them all.
+
+    ``protect`` is what text corruptions spare; ``settings`` has what is different for single corruptions.
+    """
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
     description: str = ""
@@ -89,6 +115,8 @@ class Suite(_Strict):
     #: Corruptions that are applied even to samples whose own answer they make wrong; by default those
     #: samples are left out: see ``truth``.
     include_false: tuple[str, ...] = ()
+    protect: Protect = (DEFAULT,)
+    settings: dict[str, CorruptionSettings] = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _includes_what_is_there_and_false(self) -> Suite:
@@ -102,6 +130,16 @@ class Suite(_Strict):
             if not corruptions.get(name).falsifies:
                 raise ValueError(f"include_false: '{name}' makes nothing false: leave it out of the list")
         return self
+
+    @field_validator("settings")
+    @classmethod
+    def _settings_fit(
+        cls, settings: dict[str, CorruptionSettings], info: ValidationInfo
+    ) -> dict[str, CorruptionSettings]:
+        # Where one of the others is wrong, that is said first.
+        if {"grid", "profile"} <= info.data.keys():
+            check(settings, info.data["grid"].names, info.data["profile"])
+        return settings
 
     @field_validator("severities")
     @classmethod
@@ -175,14 +213,41 @@ class Suite(_Strict):
                     )
             kept = {name for kind in ("image", "text", "modality") for name in data["grid"][kind]} | joint
             data["include_false"] = tuple(name for name in data["include_false"] if name in kept)
+            data["settings"] = {name: own for name, own in data["settings"].items() if name in kept}
         data["include_false"] = tuple(dict.fromkeys([*data["include_false"], *include_false]))
         return _validated(data, f"suite '{self.name}'")
 
     @property
     def corruption_names(self) -> tuple[str, ...]:
         """Every corruption of the grid by name, joint ones included."""
-        joint = [name for pair in self.grid.joint for name in (pair.image, pair.text)]
-        return tuple(dict.fromkeys([*self.grid.image, *self.grid.text, *self.grid.modality, *joint]))
+        return self.grid.names
+
+    @cached_property
+    def applied(self) -> dict[str, Applied]:
+        """How the views of each image and text corruption are made."""
+        return {
+            name: applied(name, self._own(name), self.profile, self.protect)
+            for name in self.corruption_names
+            if corruptions.get(name).kind != "modality"
+        }
+
+    def differing(self) -> dict[str, dict[str, Any]]:
+        """By corruption, what decides its views beyond the suite's profile; nothing where all is default.
+
+        Raises SuiteError, with the commands that install it, where a backend is missing.
+        """
+        found = {}
+        for name, how in self.applied.items():
+            try:
+                settings = differing(self._own(name), how, self.profile, self.protect)
+            except corruptions.MissingBackendError as error:
+                raise SuiteError(f"suite '{self.name}': settings: {name}: {error}") from None
+            if settings:
+                found[name] = settings
+        return found
+
+    def _own(self, name: str) -> CorruptionSettings:
+        return self.settings.get(name, CorruptionSettings())
 
 
 def suite_folder() -> Path:
@@ -249,5 +314,7 @@ def _first_complaint(error: ValidationError) -> str:
 
 def _keys(location: Iterable[int | str]) -> list[str]:
     parts = [part for part in location if isinstance(part, str)]
+    if parts[:1] == ["settings"]:
+        return list(CorruptionSettings.model_fields)
     known: dict[str, type[BaseModel]] = {"dataset": DatasetConfig, "grid": Grid, "joint": Joint}
     return list((known.get(parts[-1], Suite) if parts else Suite).model_fields)

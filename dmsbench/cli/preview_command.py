@@ -20,6 +20,9 @@ def preview(
         list[str] | None, typer.Option("--corruption", help="Show this corruption. Repeatable.")
     ] = None,
     severity: Annotated[str, typer.Option("--severity", help="Severities, such as 1,3,5.")] = "1-5",
+    backend: Annotated[
+        str, typer.Option("--backend", help="Who draws them: native, imagecorruptions or nlpaug.")
+    ] = "native",
     seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of the corruptions.")] = 0,
     out: Annotated[Path, typer.Option("--out", help="The PNG to write.")] = Path("preview.png"),
 ) -> None:
@@ -30,6 +33,8 @@ def preview(
       dmsbench preview --image cat.jpg
 
       dmsbench preview --text "is there a red circle?" --corruption keyboard --corruption ocr
+
+      dmsbench preview --image cat.jpg --backend imagecorruptions
     """
     import corruptions
     from dmsbench.data import easy_vqa
@@ -39,7 +44,13 @@ def preview(
     if image is not None and text is not None:
         raise DmsbenchError("--image and --text: one sheet shows one of them")
     kind: Literal["image", "text"] = "image" if text is None else "text"
-    names = tuple(corruption or corruptions.names(kind))
+    reference = corruptions.get_backend(backend)
+    offered = corruptions.names(kind)
+    if reference is not None:
+        offered = tuple(name for name in offered if name in reference.offers)
+        if not offered:
+            raise DmsbenchError(f"--backend '{backend}' has nothing to show on one {kind}")
+    names = tuple(corruption or offered)
     for name in names:
         if corruptions.get(name).kind != kind:
             raise DmsbenchError(
@@ -47,10 +58,10 @@ def preview(
             )
     severities = parse_severities(severity)
     if text is not None:
-        sheet = text_sheet(text, names, severities, seed=seed, unit="preview")
+        sheet = text_sheet(text, names, severities, seed=seed, unit="preview", backend=backend)
     else:
         pixels = load_image(image or easy_vqa.load("test").samples[0].image)
-        sheet = image_sheet(pixels, names, severities, seed=seed, unit="preview")
+        sheet = image_sheet(pixels, names, severities, seed=seed, unit="preview", backend=backend)
     try:
         sheet.save(out, format="PNG")
     except OSError as error:

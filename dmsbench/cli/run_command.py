@@ -115,6 +115,7 @@ def _run(
         raise DmsbenchError(f"--batch-size '{batch_size}': use a positive number or auto")
     for text in suite.models:
         parse(text)  # a misspelt model must not cost the seconds that importing torch takes
+    suite.differing()  # nor a missing backend
 
     import torch
     from transformers.utils import logging as transformers_logging

@@ -20,7 +20,13 @@ _INK, _QUIET, _PAPER = (20, 20, 20), (110, 110, 110), (255, 255, 255)
 
 
 def image_sheet(
-    pixels: npt.NDArray[np.uint8], names: Sequence[str], severities: Sequence[int], *, seed: int, unit: str
+    pixels: npt.NDArray[np.uint8],
+    names: Sequence[str],
+    severities: Sequence[int],
+    *,
+    seed: int,
+    unit: str,
+    backend: str = corruptions.NATIVE,
 ) -> Image.Image:
     """A row a corruption, a column a severity, the clean picture first. ``pixels`` uint8 H×W×3.
 
@@ -45,7 +51,9 @@ def image_sheet(
             [
                 cell(pixels),
                 *(
-                    cell(corruptions.image_view(pixels, name, severity, seed=seed, unit=unit))
+                    cell(
+                        corruptions.image_view(pixels, name, severity, seed=seed, unit=unit, backend=backend)
+                    )
                     for severity in severities
                 ),
             ],
@@ -56,7 +64,13 @@ def image_sheet(
 
 
 def text_sheet(
-    text: str, names: Sequence[str], severities: Sequence[int], *, seed: int, unit: str
+    text: str,
+    names: Sequence[str],
+    severities: Sequence[int],
+    *,
+    seed: int,
+    unit: str,
+    backend: str = corruptions.NATIVE,
 ) -> Image.Image:
     """A row a corruption, a column a severity, the clean text first; unchanged texts are said to be so."""
     from PIL import Image, ImageDraw
@@ -72,7 +86,10 @@ def text_sheet(
     views = {
         name: [
             text,
-            *(corruptions.text_view(text, name, severity, seed=seed, unit=unit) for severity in severities),
+            *(
+                corruptions.text_view(text, name, severity, seed=seed, unit=unit, backend=backend)
+                for severity in severities
+            ),
         ]
         for name in names
     }

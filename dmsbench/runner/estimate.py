@@ -71,7 +71,7 @@ def _seconds_per_row(job: Job, arm: Arm, batch_size: int) -> float:
         for plan in (job.plan.images[0], job.plan.images[-1])
     )
     with tempfile.TemporaryDirectory() as folder:
-        views = Views(job.suite.seed, job.dataset, job.suite.profile)
+        views = Views(job.suite.seed, job.dataset, job.suite.profile, job.suite.applied)
 
         def engine(name: str) -> LocalEngine:
             place = RunFolder(Path(folder) / name)

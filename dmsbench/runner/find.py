@@ -9,6 +9,7 @@ from typing import Any
 
 import pandas as pd
 
+from dmsbench.corruption_settings import in_words
 from dmsbench.errors import DmsbenchError, NotComparableError, UnknownNameError
 from dmsbench.runner.store import MANIFEST, RunFolder
 
@@ -116,6 +117,13 @@ def check_comparable(a: Entrant, b: Entrant) -> None:
             raise NotComparableError(
                 f"not comparable: corruption '{name}' is version {left['corruptions'][name]} in {a.label} "
                 f"and {right['corruptions'][name]} in {b.label}"
+            )
+        # Runs of suites without settings do not name them.
+        made = [side.get("settings", {}).get(name, {}) for side in (left, right)]
+        if made[0] != made[1]:
+            raise NotComparableError(
+                f"not comparable: settings of corruption '{name}' are {in_words(made[0])} in {a.label} "
+                f"and {in_words(made[1])} in {b.label}"
             )
 
 

@@ -63,8 +63,9 @@ class Job:
 def prepare(suite: Suite, out: Path) -> Job:
     """Loads the data and plans the work; no model is touched.
 
-    Raises DataError where the data cannot be read or there are none.
+    Raises DataError where the data cannot be read or there are none, SuiteError where a backend is missing.
     """
+    settings = suite.differing()
     config = suite.dataset
     dataset = load_dataset(config.name, config.split, config.path, config.images)
     samples = limited(dataset, suite.limit)
@@ -84,6 +85,8 @@ def prepare(suite: Suite, out: Path) -> Job:
         "profile": suite.profile,
         "conditions": [str(condition) for condition in suite.conditions],
         "corruptions": _versions(suite.corruption_names),
+        # Left out where all is default, so that what was made before there were settings stays valid.
+        **({"settings": settings} if settings else {}),
     }
     truth = Truth.of(suite)
     lost = tuple(left_out(truth, samples, suite.conditions))
@@ -106,6 +109,8 @@ def key_maker(job: Job, name: str, settings: dict[str, Any]) -> Callable[[Block,
 
     def key(block: Block, plan: ImagePlan) -> str:
         involved = {view.corruption for view in (plan.image, *plan.texts) if not view.is_clean}
+        own = job.identity.get("settings", {})
+        made = {name: own[name] for name in involved if name in own}
         content = {
             "record": RECORD_VERSION,
             "model": name,
@@ -119,6 +124,8 @@ def key_maker(job: Job, name: str, settings: dict[str, Any]) -> Callable[[Block,
             "texts": [str(text) for text in plan.texts],
             "corruptions": _versions(involved),
         }
+        if made:
+            content["corruption_settings"] = made
         if any(map(truth.concerns, (plan.image, *plan.texts))):
             reasons = [[truth.reason(s, plan.image, text) for text in plan.texts] for s in block.samples]
             if any(map(any, reasons)):
@@ -171,7 +178,7 @@ def execute(
             for name, entry in entries.items():
                 for part in entry["parts"]:
                     job.folder.part(name, part["key"]).unlink(missing_ok=True)
-        views = Views(job.suite.seed, job.dataset, job.suite.profile)
+        views = Views(job.suite.seed, job.dataset, job.suite.profile, job.suite.applied)
         engine = LocalEngine(
             job.folder,
             views,

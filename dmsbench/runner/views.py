@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import corruptions
+from dmsbench.corruption_settings import Applied, plain
 from dmsbench.data.base import Dataset, Sample, SampleError, load_image
 from dmsbench.grid import View
 from dmsbench.models.base import Image
@@ -70,9 +71,15 @@ class Views:
     Whom a mismatched sample is shown comes from the whole data set, so that it does not depend on a limit.
     """
 
-    def __init__(self, seed: int, dataset: Dataset, profile: str = "auto") -> None:
+    def __init__(
+        self,
+        seed: int,
+        dataset: Dataset,
+        profile: str = "auto",
+        applied: Mapping[str, Applied] | None = None,
+    ) -> None:
         self.seed, self.dataset = seed, dataset
-        self.profile = None if profile == "auto" else profile
+        self._plain, self._applied = plain(profile), applied or {}
         self._exchanges: dict[str, Mapping[str, str]] = {}
         self._evidence: dict[str, str] = {}
         self._clean: dict[str, ImageView] = {}
@@ -90,9 +97,16 @@ class Views:
         if entry.kind == "modality":
             return self._modality_image(group, view, clean)
         name, severity = view.corruption, view.severity
+        how = self._applied.get(name, self._plain)
         try:
             pixels = corruptions.image_view(
-                _pixels(clean), name, severity, seed=self.seed, unit=group, profile=self.profile
+                _pixels(clean),
+                name,
+                severity,
+                seed=self.seed,
+                unit=group,
+                profile=how.profile,
+                backend=how.backend,
             )
         except corruptions.CorruptionError as error:
             return ImageView(None, "", True, str(error), "corruption_error")
@@ -118,7 +132,16 @@ class Views:
         """The evidence under a corruption, None where it is dropped."""
         name, severity = view.corruption, view.severity
         if corruptions.get(name).kind != "modality":
-            return corruptions.text_view(sample.evidence, name, severity, seed=self.seed, unit=sample.id)
+            how = self._applied.get(name, self._plain)
+            return corruptions.text_view(
+                sample.evidence,
+                name,
+                severity,
+                seed=self.seed,
+                unit=sample.id,
+                protect=how.protect,
+                backend=how.backend,
+            )
         if not corruptions.is_hit(self.seed, sample.id, name, severity):
             return sample.evidence
         if name == "drop_text":

@@ -21,14 +21,13 @@ from dmsbench.data.base import Dataset
 from dmsbench.data.easy_vqa import load
 from dmsbench.fusion.schedulers import RuleScheduler
 from dmsbench.fusion.signals import Signals
-from dmsbench.grid import Condition
 from dmsbench.models.base import Image, Prompt
 from dmsbench.models.llava import LlavaModel
 from dmsbench.models.scheduled import ScheduledModel
 from dmsbench.models.zoo import SCHEDULER_FILE
 from dmsbench.runner.plan import batches
 from dmsbench.runner.views import ABSENT_HASH, Views
-from dmsbench.suite import load_suite
+from dmsbench.suite import Suite, load_suite
 from dmsbench.tasks.vqa import exact_match
 
 ALPHAS = (0.0, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 50.0)
@@ -67,7 +66,7 @@ def choose(checkpoint: Path, samples: int = 500, log: Callable[[str], None] = pr
     model = LlavaModel(checkpoint)
     scheduled = ScheduledModel(model, RuleScheduler(0.0, 0.0), answer_space=dataset.answer_space)
     suite = load_suite("vqa-corrupt").changed(severities=SEVERITIES)
-    response = _respond(scheduled, model, dataset, suite.conditions, suite.profile, samples, log)
+    response = _respond(scheduled, model, dataset, suite, samples, log)
     static = response.accuracy(np.full(len(response.condition), 0.5))
     found = {}
     for alpha, beta in itertools.product(ALPHAS, BETAS):
@@ -110,14 +109,13 @@ def _respond(
     scheduled: ScheduledModel,
     model: LlavaModel,
     dataset: Dataset,
-    conditions: Sequence[Condition],
-    profile: str,
+    suite: Suite,
     samples: int,
     log: Callable[[str], None],
 ) -> Response:
-    views = Views(SEED, dataset, profile)
+    views = Views(SEED, dataset, suite.profile, suite.applied)
     scores, signals, cells = [], [], []
-    for number, condition in enumerate(conditions):
+    for number, condition in enumerate(suite.conditions):
         pictures: list[Image] = []
         rows: list[int] = []
         prompts: list[Prompt] = []
@@ -141,7 +139,7 @@ def _respond(
             signals.append(scheduled.signals(state, where, asked))
             scores.append(_line(model, state, where, asked, [answers[i] for i in batch]))
             cells += [number] * len(batch)
-        log(f"{number + 1}/{len(conditions)} {condition}")
+        log(f"{number + 1}/{len(suite.conditions)} {condition}")
     joined = Signals(
         torch.cat([part.confidence for part in signals]),
         torch.cat([part.uncertainty for part in signals]),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 from collections.abc import Callable
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -67,6 +68,26 @@ def test_suite_check_finds_what_a_run_would(
     done = dmsbench("suite", "check", tmp_path / "s.yaml")
     assert done.code == 2
     assert said in done.err
+
+
+@pytest.mark.parametrize("command", [["suite", "check"], ["run", "--dry-run", "--suite"], ["run", "--suite"]])
+def test_a_missing_backend_is_said_first(
+    dmsbench: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: list[str]
+) -> None:
+    def version(name: str) -> str:
+        raise metadata.PackageNotFoundError(name)
+
+    monkeypatch.setattr(metadata, "version", version)
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / "s.yaml"
+    path.write_text(HEAD + "grid: {text: [ocr]}\nsettings: {ocr: {backend: nlpaug}}")
+    done = dmsbench(*command, path)
+    assert (done.code, done.out) == (2, "")
+    assert done.err == (
+        "dmsbench: suite 's': settings: ocr: backend 'nlpaug' needs nlpaug, which is not installed: "
+        "pip install 'dmsbench[reference]'\n"
+    )
+    assert [found.name for found in tmp_path.iterdir()] == ["s.yaml"]
 
 
 def test_half_of_a_joint_corruption_is_not_silently_nothing(tmp_path: Path) -> None:

@@ -50,6 +50,9 @@ def test_the_command(tmp_path: Path, dmsbench: Callable[..., Any]) -> None:
         (["--text", "a", "--image", "b.png"], "one sheet shows one of them"),
         (["--image", str(tmp_path / "none.png")], "no such image"),
         (["--out", str(tmp_path)], "cannot be written"),
+        (["--backend", "nlpagu"], "did you mean 'nlpaug'"),
+        (["--backend", "nlpaug"], "--backend 'nlpaug' has nothing to show on one image"),
+        (["--backend", "imagecorruptions", "--corruption", "rain"], "does not offer 'rain'"),
     ):
         failed = dmsbench("preview", *arguments)
         assert failed.code == 2

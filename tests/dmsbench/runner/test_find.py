@@ -61,6 +61,10 @@ def test_models_of_different_runs_are_found_and_judged(tmp_path: Path) -> None:
         ({"score": "exact_match|v2"}, "differ in score"),
         ({"profile": "tiny64"}, "differ in severity profile"),
         ({"corruptions": {"fog": 2}}, "corruption 'fog' is version 1 in .* and 2 in"),
+        (
+            {"settings": {"fog": {"backend": "p 1.1"}}},
+            "settings of corruption 'fog' are nothing set in .* and backend p 1.1 in",
+        ),
     ],
 )
 def test_differences_are_named(tmp_path: Path, change: dict[str, Any], message: str) -> None:
