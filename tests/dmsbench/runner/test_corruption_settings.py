@@ -14,7 +14,8 @@ import corruptions
 from dmsbench.data.base import load_image
 from dmsbench.errors import SuiteError
 from dmsbench.grid import View
-from dmsbench.runner.run import Job, key_maker, prepare
+from dmsbench.runner.job import Job, key_maker, prepare
+from dmsbench.runner.manifest import merged
 from dmsbench.runner.views import Views
 from dmsbench.suite import Suite, load_suite
 
@@ -189,3 +190,19 @@ def test_views_of_the_reference_packages(suite_file: Path) -> None:
     assert views.text(sample, View("keyboard", 5)).question == corruptions.text_view(
         sample.question, "keyboard", 5, seed=0, unit=sample.id, backend="nlpaug"
     )
+
+
+def test_calibrated_is_a_profile_of_single_corruptions_too(suite_file: Path) -> None:
+    made = job(suite_file, "settings: {gaussian_noise: {profile: calibrated}}")
+    assert made.identity["settings"] == {"gaussian_noise": {"profile": "calibrated"}}
+    assert made.suite.applied["gaussian_noise"].profile == "calibrated"
+
+
+def test_the_manifest_names_the_tables_that_were_used(suite_file: Path, installed: dict[str, str]) -> None:
+    plain = merged(job(suite_file), {})["severity_tables"]["corruptions"]["gaussian_noise"]
+    assert plain == {"under 128 px": "tiny64", "from 128 px": "imagenet224"}
+    own = merged(job(suite_file, "settings: {gaussian_noise: {profile: imagenet224}}"), {})
+    assert set(own["severity_tables"]["corruptions"]["gaussian_noise"].values()) == {"imagenet224"}
+    reference = merged(job(suite_file, "settings: {gaussian_noise: {backend: imagecorruptions}}"), {})
+    tables = set(reference["severity_tables"]["corruptions"]["gaussian_noise"].values())
+    assert tables == {"imagecorruptions's own"}

@@ -19,7 +19,7 @@ from dmsbench.runner.rows import row_builder
 from dmsbench.runner.run import Job, execute, key_maker, prepare
 from dmsbench.runner.store import frame
 from dmsbench.runner.views import Views
-from dmsbench.suite import load_suite
+from dmsbench.suite import Suite, load_suite
 from dmsbench.tasks.vqa import exact_match
 
 
@@ -334,7 +334,7 @@ def test_blanked_masked_and_exchanged_modalities(suite_file: Path, tmp_path: Pat
 
 def test_the_profile_decides_the_pixels_and_is_recorded(job: Job, tmp_path: Path) -> None:
     # The pictures are 48 x 48: small ones.
-    calibrated = job.suite.model_copy(update={"profile": "calibrated"})
+    calibrated = Suite.model_validate(job.suite.model_dump() | {"profile": "calibrated"})
     other = prepare(calibrated, tmp_path / "calibrated")
     assert other.fingerprint != job.fingerprint
     view = View("contrast", 3)

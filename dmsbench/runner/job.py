@@ -1,0 +1,128 @@
+"""A suite made ready to run: its data, its plan, what identifies it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import corruptions
+from dmsbench.data import Dataset, load_dataset
+from dmsbench.errors import DataError
+from dmsbench.runner.plan import Block, ImagePlan, Plan, by_image, in_blocks, limited
+from dmsbench.runner.records import RECORD_VERSION
+from dmsbench.runner.store import RunFolder, digest
+from dmsbench.suite import Suite
+from dmsbench.tasks import vqa
+from dmsbench.truth import LeftOut, Truth, included_though_false, left_out, lines
+
+__all__ = ["Job", "key_maker", "prepare"]
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A suite made ready: its data, its plan and the folder where its records belong."""
+
+    suite: Suite
+    dataset: Dataset
+    plan: Plan
+    identity: dict[str, Any]
+    folder: RunFolder
+    #: What the corruptions would make wrong, by corruption, and what is asked though it is.
+    left_out: tuple[LeftOut, ...] = ()
+    included_though_false: tuple[str, ...] = ()
+
+    @property
+    def truth(self) -> Truth:
+        """Decides which samples are left out under which views."""
+        return Truth.of(self.suite)
+
+    @property
+    def truth_lines(self) -> list[str]:
+        """What is left out and what is asked though it is false, a line each."""
+        return lines(self.left_out, self.included_though_false, self.plan.samples)
+
+    @property
+    def fingerprint(self) -> str:
+        """Identifies suite, data and seed: records of equal fingerprints answer the same questions."""
+        return digest(self.identity)
+
+
+def prepare(suite: Suite, out: Path) -> Job:
+    """Loads the data and plans the work; no model is touched.
+
+    Raises DataError where the data cannot be read or there are none, SuiteError where a backend is missing.
+    """
+    settings = suite.differing()
+    config = suite.dataset
+    dataset = load_dataset(config.name, config.split, config.path, config.images)
+    samples = limited(dataset, suite.limit)
+    if not samples:
+        raise DataError(f"data set '{dataset.name}' has no samples")
+    identity = {
+        "suite": suite.name,
+        "task": suite.task,
+        "score": vqa.EXACT_MATCH_SIGNATURE,
+        "dataset": {
+            "name": dataset.name,
+            "split": dataset.split,
+            "fingerprint": dataset.fingerprint,
+            "samples": digest([sample.id for sample in samples]),
+        },
+        "seed": suite.seed,
+        "profile": suite.profile,
+        "conditions": [str(condition) for condition in suite.conditions],
+        "corruptions": _versions(suite.corruption_names),
+        # Left out where all is default, so that what was made before there were settings stays valid.
+        **({"settings": settings} if settings else {}),
+    }
+    truth = Truth.of(suite)
+    lost = tuple(left_out(truth, samples, suite.conditions))
+    if lost:
+        identity["left_out"] = {entry.corruption: entry.samples for entry in lost}
+    return Job(
+        suite,
+        dataset,
+        Plan(in_blocks(samples), by_image(suite.conditions)),
+        identity,
+        RunFolder(out / suite.name / digest(identity)[:12]),
+        lost,
+        tuple(included_though_false(truth, samples)),
+    )
+
+
+def key_maker(job: Job, name: str, settings: dict[str, Any]) -> Callable[[Block, ImagePlan], str]:
+    """The key of a model's piece of work: everything that decides the records of that part."""
+    truth = job.truth
+
+    def key(block: Block, plan: ImagePlan) -> str:
+        involved = {view.corruption for view in (plan.image, *plan.texts) if not view.is_clean}
+        own = job.identity.get("settings", {})
+        made = {name: own[name] for name in involved if name in own}
+        content = {
+            "record": RECORD_VERSION,
+            "model": name,
+            "settings": settings,
+            "score": job.identity["score"],
+            "dataset": job.dataset.fingerprint,
+            "samples": [sample.id for sample in block.samples],
+            "seed": job.suite.seed,
+            "profile": job.suite.profile,
+            "image": str(plan.image),
+            "texts": [str(text) for text in plan.texts],
+            "corruptions": _versions(involved),
+        }
+        if made:
+            content["corruption_settings"] = made
+        if any(map(truth.concerns, (plan.image, *plan.texts))):
+            reasons = [[truth.reason(s, plan.image, text) for text in plan.texts] for s in block.samples]
+            if any(map(any, reasons)):
+                content["left_out"] = reasons
+        return digest(content)
+
+    return key
+
+
+def _versions(names: Iterable[str]) -> dict[str, int]:
+    return {name: corruptions.get(name).version for name in sorted(names)}

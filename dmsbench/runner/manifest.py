@@ -1,0 +1,101 @@
+"""The manifest of a run: what was asked of whom, on what data, by which tables, in which environment."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Callable
+from dataclasses import asdict
+from datetime import datetime, timezone
+from importlib import metadata
+from typing import Any
+
+import corruptions
+from dmsbench import __version__
+from dmsbench.models.spec import ModelSpec
+from dmsbench.runner.job import Job
+from dmsbench.runner.plan import Block, ImagePlan
+from dmsbench.runner.store import MANIFEST, MANIFEST_FORMAT, digest
+from dmsbench.suite import Suite
+
+__all__ = ["merged", "model_entry"]
+
+
+def model_entry(
+    job: Job, spec: ModelSpec, settings: dict[str, Any], key_of: Callable[[Block, ImagePlan], str]
+) -> dict[str, Any]:
+    """What the manifest says of a model before its work is done."""
+    parts = [
+        {
+            "key": key_of(block, plan),
+            "block": block.index,
+            "image": str(plan.image),
+            "rows": len(block.samples) * len(plan.texts),
+        }
+        for block in job.plan.blocks
+        for plan in job.plan.images
+    ]
+    return {
+        "spec": str(spec),
+        "fingerprint": digest(settings),
+        "settings": settings,
+        "status": "running",
+        "parts": parts,
+    }
+
+
+def merged(job: Job, entries: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    """The manifest with these models beside those that the folder holds already."""
+    models: dict[str, Any] = {}
+    if (job.folder.path / MANIFEST).is_file():
+        models = job.folder.manifest()["models"]
+    chance = job.dataset.chance
+    return {
+        "format": MANIFEST_FORMAT,
+        "dmsbench": __version__,
+        "created": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        "fingerprint": job.fingerprint,
+        "identity": job.identity,
+        "suite": job.suite.model_dump(mode="json"),
+        "severity_tables": _severity_tables(job.suite),
+        "dataset": {
+            "name": job.dataset.name,
+            "split": job.dataset.split,
+            "fingerprint": job.dataset.fingerprint,
+            "licence": job.dataset.licence,
+            "samples": job.plan.samples,
+            "images": sum(len({s.group for s in block.samples}) for block in job.plan.blocks),
+        },
+        "left_out": [asdict(entry) for entry in job.left_out],
+        "included_though_false": list(job.included_though_false),
+        "chance": None if chance is None else {"value": chance.value, "definition": chance.definition},
+        "environment": _environment(),
+        "models": models | entries,
+    }
+
+
+def _severity_tables(suite: Suite) -> dict[str, Any]:
+    """Which severity table each image corruption uses, by the picture's shorter side in pixels."""
+    side = corruptions.SMALL_SIDE
+    sides = {f"under {side} px": side - 1, f"from {side} px": side}
+    return {
+        "profile": suite.profile,
+        "corruptions": {
+            name: {
+                words: f"{how.backend}'s own"
+                if how.backend != corruptions.NATIVE
+                else corruptions.profile_of(name, pixels, pixels, profile=how.profile)
+                for words, pixels in sides.items()
+            }
+            for name, how in suite.applied.items()
+            if corruptions.get(name).kind == "image"
+        },
+    }
+
+
+def _environment() -> dict[str, str]:
+    packages = ("torch", "transformers", "tokenizers", "numpy", "opencv-python-headless", "pillow")
+    return {
+        "python": platform.python_version(),
+        "system": f"{platform.system()} {platform.machine()}",
+        **{package: metadata.version(package) for package in packages},
+    }
