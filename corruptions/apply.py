@@ -56,9 +56,10 @@ def corrupt_image(
 
     `image` is uint8 of shape (H, W, 3), any H and W from 1 (up to 16,384 for fog and frost, 65,500 for
     JPEG); it is not changed. The result has the same shape and type and is writable. `severity` is 1 to 5.
-    Randomness comes from `rng` only. `profile` is `imagenet224`, `tiny64` or `calibrated`, by default what `profile_of` says; corruptions with one
-    table use that under any of them. `backend` names a reference package that draws instead:
-    "imagecorruptions", which takes pictures from 32 x 32 pixels and has the table `imagenet224` only.
+    Randomness comes from `rng` only. `profile` is `imagenet224`, `tiny64` or `calibrated`, by default what
+    `profile_of` says; corruptions with one table use that under any of them. `backend` names a reference
+    package that draws instead: "imagecorruptions", which takes pictures from 32 x 32 pixels and has the
+    table `imagenet224` only, under none of the other names.
     Raises UnknownCorruptionError; UnknownBackendError, NotOfferedError, MissingBackendError (with the
     commands that install it) or BackendError for a backend; InvalidInputError for anything else.
     """
