@@ -71,13 +71,14 @@ def test_counts_and_lines() -> None:
     ]
     included = included_though_false(Truth(frozenset({"mismatch", "grayscale", "scale"})), samples)
     assert included == ["grayscale", "mismatch"]  # nothing here is about count or size
-    assert lines(found[:1], included, 1200) == [
+    assert lines(found[:1], included, {}, 1200) == [
         "left out: hue_shift 1 of 1,200 samples (colour)",
         "included though they make answers wrong: grayscale, mismatch",
     ]
-    assert lines(found[:1], ["mismatch"], 1) == [
+    assert lines(found[:1], ["mismatch"], {"keyboard": {"protect": []}}, 1) == [
         "left out: hue_shift 1 of 1 samples (colour); in no mean",
         "included though it makes answers wrong: mismatch",
+        "set for keyboard: protect nothing",
     ]
 
 
