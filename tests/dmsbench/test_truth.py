@@ -136,7 +136,7 @@ def test_easy_vqa_declares_colours_and_whether_there_is_one() -> None:
 
 def test_own_data_may_declare(tmp_path: Path) -> None:
     base = {"image": "a.png", "question": "which?", "answers": ["red"]}
-    given: list[object] = ["none", None, [], "colour", ["text", "colour", "text"], ["color"], 3, [1]]
+    given: list[object] = ["none", None, [], "colour", ["text", " colour ", "text"], ["color"], 3, [1]]
     rows = [{**base, "id": str(i)} | ({} if v == "none" else {"about": v}) for i, v in enumerate(given)]
     (tmp_path / "q.jsonl").write_text("\n".join(map(json.dumps, rows)))
     found = {s.id: s for s in load(tmp_path / "q.jsonl").samples}
