@@ -13,7 +13,7 @@ from corruptions.entry import DEFAULT_PROFILE
 from corruptions.image import UNSEEDED
 from corruptions.image import kernels as image_kernels
 from corruptions.image.profiles import SMALL_SIDE, table_of
-from corruptions.seeding import borrowed_generator
+from corruptions.seeding import borrowed_generator, check_fields
 from corruptions.text import kernels as text_kernels
 from corruptions.validation import check_image, check_kind, check_severity, check_text
 
@@ -118,8 +118,11 @@ def image_view(
 ) -> NDArray[np.uint8]:
     """`corrupt_image` with the generator of this seed and unit: the same pixels whenever it is called."""
     level = check_severity(severity)
-    drawn = backend != NATIVE or name not in UNSEEDED
-    rng = borrowed_generator(seed, unit, name, level) if drawn else _NONE
+    if backend != NATIVE or name not in UNSEEDED:
+        rng = borrowed_generator(seed, unit, name, level)
+    else:
+        check_fields(seed, unit)
+        rng = _NONE
     return corrupt_image(image, name, severity, rng, profile=profile, backend=backend)
 
 

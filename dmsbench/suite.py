@@ -308,6 +308,8 @@ def _first_complaint(error: ValidationError) -> str:
     if first["type"] == "extra_forbidden":
         return f"{key}: {UnknownNameError('key', str(first['loc'][-1]), _keys(first['loc'][:-1]))}"
     message = first["msg"].removeprefix("Value error, ")
+    if first["type"] == "tuple_type":
+        message = "input should be a list"  # what a tuple is called in YAML
     more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
     return f"{key and f'{key}: '}{message[0].lower()}{message[1:]}{more}"
 

@@ -15,6 +15,7 @@ from typing import Any
 
 import corruptions
 from corruptions import Topic
+from dmsbench.corruption_settings import in_words
 from dmsbench.data.base import Sample
 from dmsbench.grid import Condition, View
 from dmsbench.suite import Suite
@@ -67,17 +68,27 @@ class Truth:
 
 
 def told(manifest: Mapping[str, Any]) -> list[str]:
-    """What a run left out and what it asked though it is false, from its manifest; a line each.
+    """What a run left out, what it asked though it is false and what it set, from its manifest; a line each.
 
     ``left out: hue_shift 412 of 1,200 samples (colour)``; ``included though it makes answers wrong:
-    mismatch``.
+    mismatch``; ``set for keyboard: protect nothing``.
     """
     found = [LeftOut(**{**entry, "topics": tuple(entry["topics"])}) for entry in manifest.get("left_out", ())]
-    return lines(found, manifest.get("included_though_false", ()), manifest["dataset"]["samples"])
+    return lines(
+        found,
+        manifest.get("included_though_false", ()),
+        manifest["identity"].get("settings", {}),
+        manifest["dataset"]["samples"],
+    )
 
 
-def lines(found: Iterable[LeftOut], included: Sequence[str], samples: int) -> list[str]:
-    """As ``told``, of so many samples in all."""
+def lines(
+    found: Iterable[LeftOut],
+    included: Sequence[str],
+    settings: Mapping[str, Mapping[str, Any]],
+    samples: int,
+) -> list[str]:
+    """As ``told``, of so many samples in all; ``settings`` as ``Suite.differing`` gives them."""
     shown = [
         f"left out: {entry.corruption} {entry.samples:,} of {samples:,} samples ({', '.join(entry.topics)})"
         + ("; in no mean" if entry.samples == samples else "")
@@ -86,7 +97,7 @@ def lines(found: Iterable[LeftOut], included: Sequence[str], samples: int) -> li
     if included:
         they = "it makes" if len(included) == 1 else "they make"
         shown.append(f"included though {they} answers wrong: {', '.join(included)}")
-    return shown
+    return shown + [f"set for {name}: {in_words(made)}" for name, made in settings.items()]
 
 
 @dataclass(frozen=True, slots=True)

@@ -71,13 +71,14 @@ def test_counts_and_lines() -> None:
     ]
     included = included_though_false(Truth(frozenset({"mismatch", "grayscale", "scale"})), samples)
     assert included == ["grayscale", "mismatch"]  # nothing here is about count or size
-    assert lines(found[:1], included, 1200) == [
+    assert lines(found[:1], included, {}, 1200) == [
         "left out: hue_shift 1 of 1,200 samples (colour)",
         "included though they make answers wrong: grayscale, mismatch",
     ]
-    assert lines(found[:1], ["mismatch"], 1) == [
+    assert lines(found[:1], ["mismatch"], {"keyboard": {"protect": []}}, 1) == [
         "left out: hue_shift 1 of 1 samples (colour); in no mean",
         "included though it makes answers wrong: mismatch",
+        "set for keyboard: protect nothing",
     ]
 
 
@@ -135,7 +136,7 @@ def test_easy_vqa_declares_colours_and_whether_there_is_one() -> None:
 
 def test_own_data_may_declare(tmp_path: Path) -> None:
     base = {"image": "a.png", "question": "which?", "answers": ["red"]}
-    given: list[object] = ["none", None, [], "colour", ["text", "colour", "text"], ["color"], 3, [1]]
+    given: list[object] = ["none", None, [], "colour", ["text", " colour ", "text"], ["color"], 3, [1]]
     rows = [{**base, "id": str(i)} | ({} if v == "none" else {"about": v}) for i, v in enumerate(given)]
     (tmp_path / "q.jsonl").write_text("\n".join(map(json.dumps, rows)))
     found = {s.id: s for s in load(tmp_path / "q.jsonl").samples}
