@@ -28,11 +28,13 @@ def profile_of(name: str, height: int, width: int, *, profile: str | None = None
 
     Without a profile `tiny64` if the shorter side is under 128, else `imagenet224`; under `calibrated`
     likewise `calibrated64` or `calibrated224`; `default` for corruptions whose parameters do not depend on
-    the size.
+    the size. InvalidInputError for a profile that it does not have.
     """
     entry = get(name)
     check_kind(entry, "image")
-    return table_of(entry, height, width, profile)
+    table = table_of(entry, height, width, profile)
+    entry.value(1, table)  # a name that is no table is an error here already
+    return table
 
 
 def _offering(backend: str, name: str) -> Backend | None:

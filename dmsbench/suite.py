@@ -127,7 +127,7 @@ class Suite(_Strict):
                 raise ValueError(
                     f"include_false: {UnknownNameError('corruption', name, self.corruption_names)}"
                 )
-            if not corruptions.get(name).falsifies:
+            if not corruptions.get(name).falsifies and name not in self.unprotected:
                 raise ValueError(f"include_false: '{name}' makes nothing false: leave it out of the list")
         return self
 
@@ -230,6 +230,15 @@ class Suite(_Strict):
             for name in self.corruption_names
             if corruptions.get(name).kind != "modality"
         }
+
+    @property
+    def unprotected(self) -> frozenset[str]:
+        """Text corruptions that may touch words which the default protection spares."""
+        return frozenset(
+            name
+            for name, how in self.applied.items()
+            if how.protect is not None and not how.protect >= corruptions.PROTECTED
+        )
 
     def differing(self) -> dict[str, dict[str, Any]]:
         """By corruption, what decides its views beyond the suite's profile; nothing where all is default.

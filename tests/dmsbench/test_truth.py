@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -153,3 +154,36 @@ def test_only_what_is_declared_is_in_the_fingerprint() -> None:
     assert len(prints) == 3
     assert undeclared == "5a0fad56be382d8a889453b9cf8006d3"  # as before there was anything to declare
     assert fingerprint([sample("colour", "text")]) == fingerprint([sample("text", "colour")])
+
+
+def test_words_without_the_default_protection_can_make_a_question_false() -> None:
+    keyboard = View("keyboard", 2)
+    about_count = sample("count")
+    assert Truth().reason(about_count, keyboard) is None
+    bare = Truth(unprotected=frozenset({"keyboard"}))
+    assert bare.reason(about_count, keyboard) == "keyboard makes count false"
+    assert bare.reason(sample("text"), keyboard) is None
+    assert bare.reason(about_count, View("ocr", 2)) is None
+
+
+def test_a_damaged_context_leaves_the_question_true() -> None:
+    bare = Truth(unprotected=frozenset({"keyboard"}))
+    beside = replace(sample("count", "wording"), context="three cats on a sofa")
+    assert bare.reason(beside, View("keyboard", 2), SWAP) is None
+    assert bare.reason(beside, View("mismatch_text", 2)) is not None
+    assert bare.reason(replace(beside, about=("colour",)), HUE) is not None
+
+
+def test_a_suite_knows_whom_it_leaves_unprotected() -> None:
+    plain = load_suite("vqa-corrupt")
+
+    def unprotected(**changes: object) -> frozenset[str]:
+        return Suite.model_validate(plain.model_dump() | changes).unprotected
+
+    texts = frozenset(plain.grid.text)
+    assert unprotected() == unprotected(protect=["default", "circle"]) == frozenset()
+    assert unprotected(protect=["red"]) == texts
+    assert unprotected(settings={"ocr": {"protect": []}}) == {"ocr"}
+    assert unprotected(protect=[], include_false=["ocr", "mismatch"]) == texts
+    with pytest.raises(ValueError, match="'ocr' makes nothing false"):
+        unprotected(include_false=["ocr"])
