@@ -85,10 +85,11 @@ def _exists(scene: Scene, rng: np.random.Generator) -> Question | None:
     colour, shape = thing.colour, thing.shape
     if not truth:
         # One word off: neither the colour nor the shape alone gives it away.
-        if rng.random() < 0.5:
+        free = [s for s in SHAPES if (colour, s) not in there]
+        if rng.random() < 0.5 or not free:
             colour = _pick(rng, [c for c in COLOURS if (c, shape) not in there])
         else:
-            shape = _pick(rng, [s for s in SHAPES if (colour, s) not in there])
+            shape = _pick(rng, free)
     return Question(f"is there a {colour} {shape}?", _yes(truth), "exists", ("colour", "count"))
 
 

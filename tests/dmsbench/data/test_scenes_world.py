@@ -16,7 +16,16 @@ import pytest
 
 from dmsbench.data.scenes.language import ANSWERS, KINDS, Question, caption, context, questions
 from dmsbench.data.scenes.render import PAINT, SIDE, box, render
-from dmsbench.data.scenes.world import COLOURS, LEVELS, SHAPES, SIZES, Scene, draw_scene, scenes
+from dmsbench.data.scenes.world import (
+    COLOURS,
+    LEVELS,
+    SHAPES,
+    SIZES,
+    Scene,
+    Thing,
+    draw_scene,
+    scenes,
+)
 
 LEVEL = pytest.mark.parametrize("level", [1, 2, 3])
 
@@ -301,3 +310,12 @@ def test_the_split_goes_by_the_things_alone() -> None:
     shares = Counter(scene.split for level in (2, 3) for scene, _ in drawn(level))
     assert 0.75 < shares["train"] / 1000 < 0.85
     assert min(shares["validation"], shares["test"]) > 70
+
+
+def test_what_is_not_there_can_be_asked_for_where_a_colour_has_every_shape() -> None:
+    things = tuple(Thing(i // 3, i % 3, shape, "red", "small") for i, shape in enumerate(SHAPES))
+    scene = Scene(things, 128, ((0, 0),) * len(things))
+    rng = generator(14, 0)
+    for _ in range(50):
+        for question in questions(scene, rng, 5):
+            assert answer(question.text, read(caption(scene))) == question.answer
