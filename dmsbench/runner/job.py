@@ -57,7 +57,9 @@ def prepare(suite: Suite, out: Path) -> Job:
     """
     settings = suite.differing()
     config = suite.dataset
-    dataset = load_dataset(config.name, config.split, config.path, config.images)
+    dataset = load_dataset(
+        config.name, config.split, config.path, config.images, level=config.level, count=config.count
+    )
     samples = limited(dataset, suite.limit)
     if not samples:
         raise DataError(f"data set '{dataset.name}' has no samples")

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from corruptions import Topic
-from dmsbench.data import easy_vqa
+from dmsbench.data import easy_vqa, scenes
 from dmsbench.data.base import Sample, fingerprint
 from dmsbench.data.local import load
 from dmsbench.errors import SuiteError
@@ -123,6 +123,13 @@ def test_builtin_suites_keep_their_grids_whole(name: str) -> None:
     assert shipped.include_false == ("mismatch",)
     assert left_out(Truth.of(shipped), samples, shipped.conditions) == []
     assert included_though_false(Truth.of(shipped), samples) == ["mismatch"]
+
+
+def test_the_suite_of_scenes_asks_everything_under_everything() -> None:
+    shipped = load_suite("context-vqa-corrupt")
+    samples = scenes.load("test", count=60).samples
+    assert left_out(Truth.of(shipped), samples, shipped.conditions) == []
+    assert included_though_false(Truth.of(shipped), samples) == ["mismatch", "mismatch_text"]
 
 
 def test_easy_vqa_declares_colours_and_whether_there_is_one() -> None:
