@@ -14,6 +14,7 @@ from typing import Any, Protocol, cast
 import torch
 from transformers import DynamicCache, EncoderDecoderCache
 
+from dmsbench.errors import ModelError
 from dmsbench.fusion.attention_bias import additive_mask
 from dmsbench.models.cache import row_cache
 
@@ -131,10 +132,20 @@ class _DecoderRows:
 
 
 class EncoderDecoder:
-    """T5: the encoder reads query tokens and text together, row by row; the decoder starts afresh."""
+    """T5: the encoder reads query tokens and text together, row by row; the decoder starts afresh.
+
+    Raises ModelError for a checkpoint that does not say what its decoder starts from.
+    """
 
     def __init__(self, language_model: Any) -> None:
         self.language_model = language_model
+        settings = language_model.generation_config
+        start = settings.decoder_start_token_id
+        # As stock does it: the BOS where no other token is named.
+        start = settings.bos_token_id if start is None else start
+        if start is None:
+            raise ModelError("the text model's config has no decoder_start_token_id and no bos_token_id")
+        self.first_token = int(start)
 
     def prefix(self, tokens: torch.Tensor) -> Prefix:
         """Nothing: in an encoder that looks both ways every key depends on the text."""
@@ -157,18 +168,19 @@ class EncoderDecoder:
         memory = self.language_model.encoder(
             inputs_embeds=torch.cat([tokens[picks], text], dim=1), attention_mask=mask
         ).last_hidden_state
-        return _EncodedRows(self.language_model, memory, mask)
+        return _EncodedRows(self.language_model, memory, mask, self.first_token)
 
 
 class _EncodedRows:
     hidden: torch.Tensor
 
-    def __init__(self, language_model: Any, memory: torch.Tensor, mask: torch.Tensor) -> None:
+    def __init__(
+        self, language_model: Any, memory: torch.Tensor, mask: torch.Tensor, first_token: int
+    ) -> None:
         self.language_model, self.memory, self.mask = language_model, memory, mask
         config = language_model.decoder.config
         self.cache = EncoderDecoderCache(DynamicCache(config=config), DynamicCache(config=config))
-        start = language_model.generation_config.decoder_start_token_id
-        self.step(torch.full((len(memory),), start, device=memory.device))
+        self.step(torch.full((len(memory),), first_token, device=memory.device))
 
     def keep(self, kept: torch.Tensor) -> None:
         self.cache.batch_select_indices(kept)
