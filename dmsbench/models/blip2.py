@@ -86,7 +86,6 @@ class Blip2Model:
         self.format = Blip2Format(
             self.processor.tokenizer,
             str(self.processor.image_token),
-            self.processor.apply_chat_template if self.processor.chat_template else None,
             encoder_decoder=bool(config.is_encoder_decoder),
         )
         # The stock generate hands over to the text model, so it is the text model's settings that count.

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
-from dmsbench.errors import ModelError
 from dmsbench.models.base import Prompt
 from dmsbench.models.prompts import PromptFormat
 
@@ -18,30 +16,15 @@ class Blip2Format(PromptFormat):
     """Tokens as the stock Blip2Processor makes them; no text stands before the image.
 
     The processor tokenises the text as if alone, with the tokenizer's BOS or EOS, and puts the image
-    tokens in front. A chat template, where a checkpoint brings one, gives the text around the sample's.
-
-    Raises ModelError for a chat template that writes the image token: the processor writes it too.
+    tokens in front. It knows no chat template, so one that a text model's tokenizer brings is not used.
     """
 
-    def __init__(
-        self,
-        tokenizer: Any,
-        image_token: str,
-        chat_template: Callable[..., str] | None,
-        *,
-        encoder_decoder: bool,
-    ) -> None:
+    def __init__(self, tokenizer: Any, image_token: str, *, encoder_decoder: bool) -> None:
         self.encoder_decoder = encoder_decoder
         opening, closing = ENCODER_DECODER_FORMAT if encoder_decoder else DECODER_FORMAT
 
-        def with_image(turns: list[Any], **options: Any) -> str:
-            if chat_template is None:
-                whole = opening + str(turns[0]["content"][1]["text"]) + closing
-            else:
-                whole = chat_template(turns, **options)
-                if image_token in whole:
-                    raise ModelError(f"the chat template writes {image_token}, as the processor does already")
-            return image_token + whole
+        def with_image(turns: list[Any], **_: Any) -> str:
+            return f"{image_token}{opening}{turns[0]['content'][1]['text']}{closing}"
 
         super().__init__(tokenizer, image_token, with_image)
 

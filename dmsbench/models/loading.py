@@ -14,13 +14,15 @@ from dmsbench.errors import ModelError
 _TROUBLE = (OSError, ValueError, KeyError, ImportError, RuntimeError, SafetensorError)
 
 
-def model_type(checkpoint: str | Path, revision: str) -> str | None:
+def model_type(checkpoint: str | Path, revision: str) -> str:
     """What the checkpoint's config calls itself (``llava``, ``blip-2``); raises ModelError without one."""
     try:
         found = PreTrainedConfig.get_config_dict(checkpoint, revision=revision)[0].get("model_type")
     except _TROUBLE as error:
         raise ModelError(f"cannot load '{checkpoint}': {_reason(error)}") from None
-    return None if found is None else str(found)
+    if found is None:
+        raise ModelError(f"cannot load '{checkpoint}': it has no config.json that names a model type")
+    return str(found)
 
 
 def load_checkpoint(

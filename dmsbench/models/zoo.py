@@ -77,7 +77,7 @@ class Zoo:
 
 def _adapter_class(checkpoint: str | Path, revision: str) -> type[LlavaModel] | type[Blip2Model]:
     kind = model_type(checkpoint, revision or "main")
-    found = _ADAPTERS.get(kind or "")
+    found = _ADAPTERS.get(kind)
     if found is None:
         raise ModelError(
             f"cannot load '{checkpoint}': its model type is '{kind}', and there is no adapter for it, static "

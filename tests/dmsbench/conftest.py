@@ -1,4 +1,4 @@
-"""Tiny LLaVA and BLIP-2 checkpoints with random weights, large enough that logits differ and answers end early."""
+"""Tiny checkpoints with random weights, large enough that logits differ and answers end early."""
 
 from __future__ import annotations
 
