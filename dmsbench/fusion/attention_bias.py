@@ -8,8 +8,8 @@ do not depend on the weights, and one prefill serves every question and every we
 
 An encoder-decoder (T5) has no such rows: its encoder looks both ways, so what the image's rows read of the
 text is handed on to the decoder, and the other way round. There the bias acts on every row of the encoder
-and on the decoder's attention to it: the only choice that removes a modality at weight 0, is the stock
-model at the uniform point and is continuous in between.
+and on the decoder's attention to it. With fewer rows biased a modality of weight 0 would still reach the
+answer by way of the other's rows. Nothing of an encoder's work can be shared between weightings then.
 """
 
 from __future__ import annotations
