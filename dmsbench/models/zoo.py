@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
 from dmsbench.errors import ModelError
 from dmsbench.fusion.schedulers import RuleScheduler
 from dmsbench.models.base import VisionLanguageModel
+from dmsbench.models.blip2 import Blip2Model
 from dmsbench.models.llava import LlavaModel
-from dmsbench.models.scheduled import MonteCarlo, ScheduledModel
+from dmsbench.models.loading import model_type
+from dmsbench.models.scheduled import MonteCarlo, Schedulable, ScheduledModel
 from dmsbench.models.spec import CHECKPOINTS, ModelSpec
 
 _WEIGHTS = Path(__file__).parent / "weights"
@@ -18,6 +21,10 @@ _WEIGHTS = Path(__file__).parent / "weights"
 SCHEDULER_FILE = "scheduler.json"
 #: The options that decide how a checkpoint is loaded; models that agree in them share its adapter.
 _DEFAULTS = {"dtype": "float32", "attention": "sdpa", "revision": "", "max_new_tokens": "16"}
+#: The adapter of each model type, as a checkpoint's config names it.
+_ADAPTERS: Mapping[str, type[LlavaModel] | type[Blip2Model]] = MappingProxyType(
+    {"llava": LlavaModel, "blip-2": Blip2Model}
+)
 
 
 def checkpoint_folder(name: str) -> Path:
@@ -30,7 +37,7 @@ class Zoo:
 
     def __init__(self, device: str = "cpu", answer_space: Sequence[str] = ()) -> None:
         self.device, self.answer_space = device, tuple(answer_space)
-        self._adapters: dict[tuple[str, ...], LlavaModel] = {}
+        self._adapters: dict[tuple[str, ...], Schedulable] = {}
 
     def load(self, spec: ModelSpec) -> VisionLanguageModel:
         """The model of a specification; raises ModelError where it cannot be loaded."""
@@ -51,13 +58,14 @@ class Zoo:
             monte_carlo=MonteCarlo() if passes is None else MonteCarlo(passes=int(passes)),
         )
 
-    def _adapter(self, spec: ModelSpec) -> LlavaModel:
+    def _adapter(self, spec: ModelSpec) -> Schedulable:
         given = {option: spec.options.get(option, default) for option, default in _DEFAULTS.items()}
         key = (spec.checkpoint, *given.values())
         if key not in self._adapters:
             embedded = spec.checkpoint in CHECKPOINTS
-            self._adapters[key] = LlavaModel(
-                checkpoint_folder(spec.checkpoint) if embedded else spec.checkpoint,
+            checkpoint = checkpoint_folder(spec.checkpoint) if embedded else spec.checkpoint
+            self._adapters[key] = _adapter_class(checkpoint, given["revision"])(
+                checkpoint,
                 device=self.device,
                 dtype=given["dtype"],
                 attention=given["attention"],
@@ -65,6 +73,17 @@ class Zoo:
                 max_new_tokens=int(given["max_new_tokens"]),
             )
         return self._adapters[key]
+
+
+def _adapter_class(checkpoint: str | Path, revision: str) -> type[LlavaModel] | type[Blip2Model]:
+    kind = model_type(checkpoint, revision or "main")
+    found = _ADAPTERS.get(kind)
+    if found is None:
+        raise ModelError(
+            f"cannot load '{checkpoint}': its model type is '{kind}', and there is no adapter for it, static "
+            f"or scheduled; supported are {', '.join(sorted(_ADAPTERS))}"
+        )
+    return found
 
 
 def default_rule(checkpoint: str) -> RuleScheduler:

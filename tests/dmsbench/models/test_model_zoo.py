@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from dmsbench.errors import ModelError
+from dmsbench.models.blip2 import Blip2Model
 from dmsbench.models.llava import LlavaModel
 from dmsbench.models.scheduled import ScheduledModel
 from dmsbench.models.spec import parse
@@ -29,6 +31,30 @@ def test_models_of_one_checkpoint_share_its_adapter(tiny_folder: Path) -> None:
     other = zoo.load(parse(f"d={tiny_folder},max_new_tokens=3,attention=eager,dtype=bfloat16"))
     assert isinstance(other, LlavaModel) and other is not static
     assert (other.max_new_tokens, other.attention, other.dtype) == (3, "eager", "bfloat16")
+
+
+def test_the_checkpoints_config_picks_the_adapter(
+    tiny_folder: Path, tiny_blip2_folder: Callable[[str], Path], tmp_path: Path
+) -> None:
+    zoo = Zoo(answer_space=("red", "blue"))
+    assert isinstance(zoo.load(parse(f"a={tiny_folder}")), LlavaModel)
+    assert isinstance(zoo.load(parse("baseline")), LlavaModel)
+    for kind in ("opt", "t5"):
+        static = zoo.load(parse(f"b={tiny_blip2_folder(kind)}"))
+        weighted = zoo.load(parse(f"c={tiny_blip2_folder(kind)},fusion=dms,alpha=3,beta=0.5"))
+        assert isinstance(static, Blip2Model)
+        assert isinstance(weighted, ScheduledModel) and weighted.adapter is static
+    other = tmp_path / "other"
+    shutil.copytree(tiny_folder, other)
+    config = json.loads((other / "config.json").read_text())
+    (other / "config.json").write_text(json.dumps(config | {"model_type": "qwen2_5_vl"}))
+    with pytest.raises(ModelError, match=r"model type is 'qwen2_5_vl'.*supported are blip-2, llava"):
+        zoo.load(parse(f"m={other}"))
+    for text in ("{", "{}"):
+        (other / "config.json").write_text(text)
+        with pytest.raises(ModelError, match=f"cannot load '{other}'") as caught:
+            zoo.load(parse(f"m={other}"))
+        assert "\n" not in str(caught.value)
 
 
 def test_an_open_task_has_the_whole_vocabulary_as_outcomes(tiny_folder: Path) -> None:
