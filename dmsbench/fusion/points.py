@@ -170,3 +170,23 @@ class Mixture:
     def settings(self) -> dict[str, float | str]:
         """The scheduler's settings."""
         return {"fusion": "mixture", **self.scheduler.settings()}
+
+
+@dataclass(frozen=True, slots=True)
+class LogPool:
+    """The logarithmic pool under a point scheduler's shares: fusion of logits, as QMF, PDF and MLA do it."""
+
+    scheduler: PointScheduler
+
+    @property
+    def points(self) -> Points:
+        """The scheduler's points."""
+        return self.scheduler.points
+
+    def fuse(self, evidence: Evidence) -> torch.Tensor:
+        """Outcome distributions (B, K)."""
+        return pool(self.scheduler.mixture(evidence), evidence.probabilities)
+
+    def settings(self) -> dict[str, float | str]:
+        """The scheduler's settings."""
+        return {"fusion": "log_pool", **self.scheduler.settings()}

@@ -306,8 +306,6 @@ def test_inputs_that_do_not_fit_are_refused(case: Case) -> None:
     corners = Points(("image", "text"), ((1.0, 0.0), (0.0, 1.0)))
     with pytest.raises(ValueError, match="log-likelihoods"):
         fitted(case, points=corners)
-    with pytest.raises(ValueError, match="uniform point"):
-        fresh(static_share=0.9).points.__class__(("a",), ((1.0, 0.0),)).uniform  # noqa: B018
     with pytest.raises(ValueError, match="both training and validation"):
         fitted(case, held_out=torch.ones(len(case.evidence), dtype=torch.bool))
     with pytest.raises(ValueError, match="bool tensor"):
