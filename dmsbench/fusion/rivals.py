@@ -1,8 +1,8 @@
 """Published rivals of DMS over the same points. They weigh the corners; the uniform point gets no share.
 
-All are point schedulers: their shares mix probabilities like any other's (``points.Mixture``). Papers that sum
-logits are followed by ``points.LogPool`` over the same shares; where a paper's weights do not sum to 1, or
-its fusion is no weighting at all, the class has a ``fuse`` of its own.
+All are point schedulers: their shares mix probabilities like any other's (``points.Mixture``). Papers that
+sum logits are followed by ``points.LogPool`` over the same shares; where a paper's weights do not sum to 1,
+or its fusion is no weighting at all, the class has a ``fuse`` of its own.
 """
 
 from __future__ import annotations
