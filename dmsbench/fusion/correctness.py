@@ -114,7 +114,7 @@ class PredictedCorrectness:
             raise ValueError("correctness must lie in [0, 1]")
         rows = torch.full((len(evidence),), 1.0 / len(evidence)) if weights is None else weights
         heads = tuple(
-            CorrectnessHead.fit(_signals(evidence, corner), correct[:, corner], rows, ridge)
+            CorrectnessHead.fit(corner_signals(evidence, corner), correct[:, corner], rows, ridge)
             for corner in points.corners
         )
         return cls(heads, points)
@@ -122,7 +122,7 @@ class PredictedCorrectness:
     def predicted(self, evidence: Evidence) -> torch.Tensor:
         """p̂ (B, M): the probability that each corner's answer is right."""
         corners = zip(self.heads, self.points.corners, strict=True)
-        return torch.stack([head(_signals(evidence, corner)) for head, corner in corners], dim=1)
+        return torch.stack([head(corner_signals(evidence, corner)) for head, corner in corners], dim=1)
 
     def mixture(self, evidence: Evidence) -> torch.Tensor:
         """Shares (B, P)."""
@@ -190,7 +190,8 @@ def relative_calibration(probabilities: torch.Tensor) -> torch.Tensor:
     return torch.where(sure < others, sure / others.clamp_min(1e-30), torch.ones_like(sure))
 
 
-def _signals(evidence: Evidence, point: int) -> torch.Tensor:
+def corner_signals(evidence: Evidence, point: int) -> torch.Tensor:
+    """The columns ``COLUMNS`` (B, 4) of one point's answers, float32."""
     said = evidence.probabilities[:, point]
     columns = (confidence(said), *top_and_margin(said), evidence.uncertainty[:, point])
     return torch.stack([column.detach().float().cpu() for column in columns], dim=1)

@@ -79,10 +79,10 @@ def headroom(
     check_settings(replicates=replicates, level=level)
     table = np.asarray(scores, dtype=np.float64)
     own = np.asarray(dms, dtype=np.float64)
-    if table.shape != (len(own), len(candidates)) or len(conditions) != len(own) or len(groups) != len(own):
-        raise ValueError(
-            f"scores of shape {table.shape} for {len(own)} rows and {len(candidates)} candidates"
-        )
+    if table.shape != (len(own), len(candidates)):
+        raise ValueError(f"scores of shape {table.shape}, not {(len(own), len(candidates))}")
+    if len(conditions) != len(own) or len(groups) != len(own):
+        raise ValueError(f"{len(conditions)} conditions and {len(groups)} groups for {len(own)} rows")
     if static not in candidates:
         raise ValueError(f"no candidate '{static}' among {', '.join(candidates)}")
     everything = np.column_stack([table, own])

@@ -16,6 +16,7 @@ from dmsbench.errors import ModelError
 from dmsbench.fusion.features import ANSWERS, GROUPS, PAPER, Standardiser, columns, raw_features
 from dmsbench.fusion.fitting import FitSettings, Fitted, fit_learned
 from dmsbench.fusion.learned import CARD_FILE, WEIGHTS_FILE, LearnedScheduler, Network
+from dmsbench.fusion.objective import split_by_group
 from dmsbench.fusion.points import CORNERS_AND_UNIFORM, Evidence, Points, mix
 
 if TYPE_CHECKING:
@@ -168,8 +169,6 @@ def test_equal_inputs_give_equal_schedulers_and_touch_no_global_generator(case: 
 
 
 def test_the_validation_split_keeps_groups_whole(case: Case) -> None:
-    from dmsbench.fusion.objective import split_by_group
-
     held = split_by_group(case.groups, 0.2)
     sides: dict[str, set[bool]] = {}
     for group, side in zip(case.groups, held.tolist(), strict=True):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import math
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,12 @@ import torch
 from scipy.optimize import minimize
 
 from dmsbench.errors import ModelError
-from dmsbench.fusion.correctness import PredictedCorrectness, co_belief, relative_calibration
+from dmsbench.fusion.correctness import (
+    PredictedCorrectness,
+    co_belief,
+    corner_signals,
+    relative_calibration,
+)
 from dmsbench.fusion.points import Evidence, FusionRule, LogPool, Mixture, Points, PointScheduler
 from dmsbench.fusion.rivals import LateFusion, MlaEntropy, QmfEnergy, TrustedFusion, dempster, proportional
 
@@ -196,10 +202,8 @@ def test_co_belief_and_calibration_by_hand() -> None:
 
 def test_heads_are_the_penalised_logistic_optimum(case: Case) -> None:
     fitted = PredictedCorrectness.fit(case.evidence, case.right.double(), ridge=0.01)
-    from dmsbench.fusion.correctness import _signals
-
     for head, corner in zip(fitted.heads, (0, 1), strict=True):
-        inputs = head.standardiser(_signals(case.evidence, corner)).double().numpy()
+        inputs = head.standardiser(corner_signals(case.evidence, corner)).double().numpy()
         target = case.right[:, corner].double().numpy()
 
         def loss(at: Any, inputs: Any = inputs, target: Any = target) -> float:
@@ -227,8 +231,6 @@ def test_a_head_of_certain_answers_stays_finite(case: Case) -> None:
 
 
 def test_the_card_is_the_whole_of_it(case: Case) -> None:
-    import json
-
     fitted = PredictedCorrectness.fit(case.evidence, case.right.double())
     card = json.loads(json.dumps(fitted.card()))
     assert PredictedCorrectness.from_card(card) == fitted
