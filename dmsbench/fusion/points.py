@@ -68,7 +68,7 @@ CORNERS_AND_UNIFORM = Points(("image", "text", "uniform"), ((1.0, 0.0), (0.0, 1.
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What a point scheduler sees of B rows that have all M modalities.
+    """What a point scheduler sees of B rows that have all M modalities, in float32 on the CPU.
 
     ``probabilities`` (B, P, K): the outcome distributions at the points. ``uncertainty`` (B, P) in [0, 1]:
     their spread over Monte Carlo dropout passes. ``consistency`` (B,) in [0, 1]. ``typicality`` (B, M, 2):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -9,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dmsbench.errors import ModelError
-from dmsbench.fusion.typicality import Typicality
+from dmsbench.fusion.typicality import Typicality, load_typicality, save_typicality
 
 
 def clean(rows: int = 200, width: int = 12, seed: int = 0) -> torch.Tensor:
@@ -115,6 +117,22 @@ def test_damaged_tensors_are_refused() -> None:
     for damaged in ({"mean": whole["mean"] * torch.nan}, {"variances": -whole["variances"]}):
         with pytest.raises(ModelError, match="not finite or not positive"):
             Typicality.from_tensors({**whole, **damaged})
+
+
+def test_a_file_for_all_modalities(tmp_path: Path) -> None:
+    path = tmp_path / "new" / "typicality.safetensors"
+    both = {"image": Typicality.fit(clean(), 4), "text": Typicality.fit(clean(50, 3))}
+    save_typicality(path, both)
+    loaded = load_typicality(path)
+    assert {name: one.fingerprint for name, one in loaded.items()} == {
+        name: one.fingerprint for name, one in both.items()
+    }
+    assert both["image"].fingerprint != both["text"].fingerprint
+    path.write_bytes(path.read_bytes()[:-9])
+    with pytest.raises(ModelError, match="is damaged"):
+        load_typicality(path)
+    with pytest.raises(ModelError, match="cannot be read"):
+        load_typicality(tmp_path / "none")
 
 
 def test_features_that_cannot_be_fitted_are_refused() -> None:
