@@ -15,10 +15,16 @@ def main() -> None:
     train.add_argument("--seed", type=int, default=0, help="of the initial weights and of the data order")
     train.add_argument("--tower-epochs", type=int, help="epochs of stage 1, the vision tower")
     train.add_argument("--epochs", type=int, help="epochs of stage 2, the whole model")
+    scenes = commands.add_parser("scenes", help="train tiny-llava-scenes from scratch, or go on with it")
+    scenes.add_argument("out", type=Path, help="folder for the checkpoint")
+    scenes.add_argument("--seed", type=int, default=0, help="of the initial weights and of the scenes")
+    scenes.add_argument("--level", type=int, choices=(1, 2, 3), help="difficulty of the scenes")
+    scenes.add_argument("--tower-steps", type=int, help="steps of stage 1, the vision tower")
+    scenes.add_argument("--steps", type=int, help="steps of stage 2, the whole model")
     rule = commands.add_parser("rule", help="choose alpha and beta of the rule-based scheduler on validation")
     rule.add_argument("checkpoint", type=Path, help="the checkpoint's folder; scheduler.json goes there")
     rule.add_argument("--samples", type=int, default=500, help="validation samples")
-    for command in (train, rule):
+    for command in (train, scenes, rule):
         command.add_argument("--threads", type=int, help="CPU threads (torch's default if not given)")
     given = parser.parse_args()
 
@@ -28,6 +34,8 @@ def main() -> None:
         torch.set_num_threads(given.threads)
     if given.command == "checkpoint":
         _train(given)
+    elif given.command == "scenes":
+        _train_scenes(given)
     else:
         from dmsbench.training.rule import choose
 
@@ -43,6 +51,16 @@ def _train(given: argparse.Namespace) -> None:
     changes = {name: value for name, value in wanted.items() if value is not None}
     accuracy = train(Recipe(seed=given.seed, **changes), given.out, _say)
     _say(f"saved to {given.out}; validation accuracy {accuracy:.4f}")
+
+
+def _train_scenes(given: argparse.Namespace) -> None:
+    from dmsbench.training.scenes import Recipe, train
+
+    wanted = {"level": given.level, "tower_steps": given.tower_steps, "steps": given.steps}
+    changes = {name: value for name, value in wanted.items() if value is not None}
+    found = train(Recipe(seed=given.seed, **changes), given.out, _say)
+    shares = ", ".join(f"{name} {share:.4f}" for name, share in found.items())
+    _say(f"saved to {given.out}; validation accuracy: {shares}")
 
 
 def _say(line: str) -> None:

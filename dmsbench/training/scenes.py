@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import math
 import time
@@ -22,13 +23,20 @@ from dmsbench.data.base import Sample
 from dmsbench.data.scenes.language import KINDS, context, questions
 from dmsbench.data.scenes.render import SIDE, box, render
 from dmsbench.data.scenes.world import COLOURS, SHAPES, SIZES, SPLITS, Scene, draw_scene
+from dmsbench.errors import DataError
+from dmsbench.files import write_atomically
 from dmsbench.training.architecture import PATCH_SIZE, build_model, build_processor, build_tokenizer
-from dmsbench.training.packing import PREFIX_TEXT, Pack, Turn, cut, pack, tokenise
+from dmsbench.training.packing import PREFIX_TEXT, Turn, cut, tokenise
 from dmsbench.training.pictures import to_pixel_values
-from dmsbench.training.tiny_llava import IMAGE_TOKENS, packed_hidden
+from dmsbench.training.prefix import Rows, hidden_of, in_rows
+from dmsbench.training.tiny_llava import IMAGE_TOKENS
 from dmsbench.training.tower import patches_of
 
 NAME = "tiny-llava-scenes"
+#: In the checkpoint's folder while it is being trained.
+STATE_FILE = "training-state.pt"
+#: Steps from one state file and line of the log to the next.
+KEEP_EVERY = 250
 #: What a patch may show: nothing, or one of the classes.
 _CLASSES = (SHAPES, COLOURS, SIZES)
 
@@ -51,6 +59,9 @@ class Recipe:
     #: Share of turns without their image, and of turns without their context.
     absent_share: float = 0.3
     head_dropout: float = 0.1
+    #: Weight of the loss of saying the context from the picture, as in captioning: answers alone teach
+    #: to look too slowly.
+    caption_share: float = 0.5
     #: As in ``tiny_llava``: share of batches with other byte pairs, and of places cut there.
     subword_share: float = 0.25
     subword_cuts: float = 0.1
@@ -146,7 +157,7 @@ def train_tower(
 
 
 class Trainer:
-    """Trains the whole model on packed questions, one step at a time."""
+    """Trains the whole model on questions behind their pictures, one step at a time."""
 
     def __init__(
         self,
@@ -187,15 +198,18 @@ class Trainer:
         shape = (len(turns), recipe.questions_per_picture)
         draw = rng.random(shape)
         absent = np.where(draw < recipe.absent_share, 1, np.where(draw < 2 * recipe.absent_share, 2, 0))
-        batch = packed(
+        batch = behind(
             self.tokenizer, self.prefix_ids, turns, absent.astype(np.int64), rng.random(shape) < 0.5
         )
         self.model.train()
-        hidden = packed_hidden(
+        hidden = hidden_of(
             self.model, self.prefix_ids, batch, to_pixel_values(np.stack([render(scene) for scene in scenes]))
         )
-        rows = functional.dropout(hidden[batch.rows], recipe.head_dropout)
+        rows = functional.dropout(hidden[batch.places], recipe.head_dropout)
         loss = functional.cross_entropy(self.model.lm_head(rows), batch.targets)
+        if len(batch.said_places):
+            said = self.model.lm_head(hidden[batch.said_places])
+            loss = loss + recipe.caption_share * functional.cross_entropy(said, batch.said_targets)
         self.optimiser.zero_grad()
         loss.backward()
         nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
@@ -203,20 +217,53 @@ class Trainer:
         self.schedule.step()
         return loss.item()
 
+    def keep(self, path: Path, done: int) -> None:
+        """Writes all that the next step depends on."""
+        content = {
+            "recipe": json.dumps(self.recipe.as_dict()),
+            "done": done,
+            "model": self.model.state_dict(),
+            "optimiser": self.optimiser.state_dict(),
+            "schedule": self.schedule.last_epoch,
+            "torch": torch.get_rng_state(),
+            "numpy": json.dumps(self.source.rng.bit_generator.state, default=lambda array: array.tolist()),
+        }
+        path.parent.mkdir(parents=True, exist_ok=True)
+        buffer = io.BytesIO()
+        torch.save(content, buffer)
+        write_atomically(path, buffer.getvalue())
+
+    def resume(self, path: Path) -> int:
+        """Goes on from what ``keep`` wrote; returns the steps done. DataError where the recipe is another."""
+        content = torch.load(path, weights_only=True)
+        if json.loads(content["recipe"]) != self.recipe.as_dict():
+            raise DataError(f"{path} belongs to another recipe: remove it or choose another folder")
+        self.model.load_state_dict(content["model"])
+        self.optimiser.load_state_dict(content["optimiser"])
+        self.schedule.last_epoch = content["schedule"]
+        torch.set_rng_state(content["torch"])
+        state = json.loads(content["numpy"])
+        for key, value in state["state"].items():
+            state["state"][key] = np.array(value, dtype=np.uint64)
+        state["buffer"] = np.array(state["buffer"], dtype=np.uint64)
+        self.source.rng.bit_generator.state = state
+        done: int = content["done"]
+        return done
+
     def _turn(self, sample: Sample, fresh: bool) -> Turn:
         pieces = cut(sample.evidence, self.recipe.subword_cuts, self.source.rng) if fresh else None
         return tokenise(self.tokenizer, sample, pieces)
 
 
-def packed(
+def behind(
     tokenizer: PreTrainedTokenizerFast,
     prefix_ids: Sequence[int],
     turns: Sequence[Sequence[Turn]],
     absent: npt.NDArray[np.int64],
     boosted: npt.NDArray[np.bool_],
-) -> Pack:
+) -> Rows:
     """The turns behind their pictures' prefixes."""
-    return pack(
+    return in_rows(
         turns,
         prefix=len(prefix_ids) + IMAGE_TOKENS,
         image=slice(len(prefix_ids), len(prefix_ids) + IMAGE_TOKENS),
@@ -226,7 +273,7 @@ def packed(
     )
 
 
-#: What ``accuracy`` takes away, by its number in ``pack``.
+#: What ``accuracy`` takes away, by its number in ``packing.pack``.
 WITHOUT = {"both": 0, "text only": 1, "image only": 2}
 
 
@@ -256,12 +303,12 @@ def accuracy(
                 [tokenise(tokenizer, sample) for sample in samples] for samples in asked[start : start + 50]
             ]
             shape = (len(turns), len(turns[0]))
-            batch = packed(
+            batch = behind(
                 tokenizer, prefix_ids, turns, np.full(shape, gone), np.full(shape, gone > 0, dtype=np.bool_)
             )
             pixels = np.stack([render(scene) for scene in scenes[start : start + 50]])
-            hidden = packed_hidden(model, prefix_ids, batch, to_pixel_values(pixels))
-            hits = (model.lm_head(hidden[batch.rows]).argmax(dim=1) == batch.targets).tolist()
+            hidden = hidden_of(model, prefix_ids, batch, to_pixel_values(pixels))
+            hits = (model.lm_head(hidden[batch.places]).argmax(dim=1) == batch.targets).tolist()
             for turn in (turn for samples in turns for turn in samples):
                 length = len(turn.ids) - turn.answer
                 right.append(all(hits[:length]))
@@ -274,7 +321,7 @@ def train(recipe: Recipe, out: Path, log: Callable[[str], None] = print) -> dict
     """Trains the checkpoint and saves it (fp16) to ``out``; returns its validation accuracies.
 
     No scene of the validation or test split is drawn in training. The same recipe on the same library
-    versions and thread count gives the same weights.
+    versions and thread count gives the same weights, stopped and started again or not.
     """
     began = time.monotonic()
     rng = np.random.Generator(np.random.Philox(key=[recipe.seed, 0x5CE]))
@@ -290,19 +337,28 @@ def train(recipe: Recipe, out: Path, log: Callable[[str], None] = print) -> dict
 
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(recipe.seed)
-        train_tower(model, source, recipe, timed)
-        trainer = Trainer(model, tokenizer, source, recipe)
+        state = out / STATE_FILE
+        first = 0
+        if state.is_file():
+            trainer = Trainer(model, tokenizer, source, recipe)
+            first = trainer.resume(state)
+            timed(f"goes on after step {first}")
+        else:
+            train_tower(model, source, recipe, timed)
+            trainer = Trainer(model, tokenizer, source, recipe)
         losses: list[float] = []
-        for step in range(recipe.steps):
+        for step in range(first, recipe.steps):
             losses.append(trainer.step())
-            if step % 250 == 249 or step == recipe.steps - 1:
+            if step % KEEP_EVERY == KEEP_EVERY - 1 or step == recipe.steps - 1:
+                trainer.keep(state, step + 1)
                 shares = ", ".join(
                     f"{name} {share:.4f}"
                     for name, share in accuracy(model, tokenizer, recipe.level, pictures=100).items()
                 )
-                timed(f"step {step + 1}/{recipe.steps}: loss {np.mean(losses[-250:]):.4f}; {shares}")
+                timed(f"step {step + 1}/{recipe.steps}: loss {np.mean(losses[-KEEP_EVERY:]):.4f}; {shares}")
     found = accuracy(model, tokenizer, recipe.level, pictures=1000)
     save(model, tokenizer, out, recipe, found)
+    state.unlink(missing_ok=True)
     return found
 
 

@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
+import json
 from functools import lru_cache
+from itertools import chain
+from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from dmsbench.data import scenes
 from dmsbench.data.scenes.language import ANSWERS
-from dmsbench.data.scenes.render import box
+from dmsbench.data.scenes.render import box, render
 from dmsbench.data.scenes.world import COLOURS, SHAPES, SIZES, draw_scene
+from dmsbench.errors import DataError
 from dmsbench.models.base import Prompt
 from dmsbench.models.prompts import PromptFormat
-from dmsbench.training.architecture import PATCH_SIZE, build_processor, build_tokenizer
-from dmsbench.training.packing import PREFIX_TEXT, tokenise
-from dmsbench.training.scenes import Source, patch_labels
+from dmsbench.training import scenes as recipe_module
+from dmsbench.training.architecture import PATCH_SIZE, build_model, build_processor, build_tokenizer
+from dmsbench.training.packing import PREFIX_TEXT, pack, tokenise
+from dmsbench.training.pictures import to_pixel_values
+from dmsbench.training.prefix import hidden_of, in_rows
+from dmsbench.training.scenes import STATE_FILE, Recipe, Source, patch_labels, train
+from dmsbench.training.tiny_llava import IMAGE_TOKENS, packed_hidden
 
 LEVEL = pytest.mark.parametrize("level", [1, 2, 3])
 
@@ -69,3 +78,57 @@ def test_patch_labels_say_what_lies_there(level: int) -> None:
             assert told == [thing.shape, thing.colour, thing.size]
         shown = {tuple(label) for label in found.reshape(-1, 3).tolist() if any(label)}
         assert len(shown) == len(scene.things)
+
+
+def test_rows_behind_a_prefix_are_the_packs_logits() -> None:
+    told = prompts(1)
+    model = build_model(told.tokenizer, 0).eval()
+    source = Source("train", 1, generator(5))
+    drawn = source.scenes(3)
+    turns = [[tokenise(told.tokenizer, sample) for sample in source.samples(scene, 6)] for scene in drawn]
+    rng = np.random.default_rng(0)
+    absent, boosted = rng.integers(0, 3, (3, 6)), rng.random((3, 6)) < 0.5
+    prefix = len(told.prefix_ids) + IMAGE_TOKENS
+    where = {"prefix": prefix, "image": slice(len(told.prefix_ids), prefix), "pad": 0}
+    packed = pack(turns, absent=absent, boosted=boosted, **where)
+    rows = in_rows(turns, absent=absent, boosted=boosted, **where)
+    pixels = to_pixel_values(np.stack([render(scene) for scene in drawn]))
+    with torch.no_grad():
+        one = packed_hidden(model, told.prefix_ids, packed, pixels)[packed.rows]
+        other = hidden_of(model, told.prefix_ids, rows, pixels)[rows.places]
+    assert torch.equal(packed.targets, rows.targets)
+    torch.testing.assert_close(one, other, atol=1e-5, rtol=0)
+    # What is said of the picture is the whole context, in rows that see both.
+    said = [
+        t
+        for t, gone in zip(chain.from_iterable(turns), absent.reshape(-1).tolist(), strict=True)
+        if gone == 0
+    ]
+    assert rows.said_targets.tolist() == [i for turn in said for i in turn.ids[turn.evidence]]
+
+
+def test_training_that_was_stopped_ends_with_the_same_weights(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recipe_module, "KEEP_EVERY", 2)
+    monkeypatch.setattr(recipe_module, "accuracy", lambda *_args, **_kwargs: {"both": 0.5})
+    recipe = Recipe(tower_steps=2, steps=4, pictures_per_step=2, questions_per_picture=2)
+    train(recipe, tmp_path / "whole", lambda _line: None)
+
+    def stop(line: str) -> None:
+        if "step 2/4" in line and "tower" not in line:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train(recipe, tmp_path / "stopped", stop)
+    with pytest.raises(DataError, match="another recipe"):
+        train(Recipe(tower_steps=2, steps=5), tmp_path / "stopped", lambda _line: None)
+    lines: list[str] = []
+    train(recipe, tmp_path / "stopped", lines.append)
+    assert "goes on after step 2" in lines[0]
+    whole, stopped = (
+        json.loads((tmp_path / name / "training.json").read_text())["weights_blake2b"]
+        for name in ("whole", "stopped")
+    )
+    assert whole == stopped
+    assert not (tmp_path / "stopped" / STATE_FILE).exists()
