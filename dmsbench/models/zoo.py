@@ -7,10 +7,15 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from dmsbench.errors import ModelError
+from dmsbench.fusion.rule_mixture import RuleMixture
 from dmsbench.fusion.schedulers import RuleScheduler
 from dmsbench.models.base import VisionLanguageModel
+from dmsbench.models.evidence import MonteCarlo
+from dmsbench.models.fitted import load_fitted
+from dmsbench.models.fixed import FixedModel
 from dmsbench.models.llava import LlavaModel
-from dmsbench.models.scheduled import MonteCarlo, ScheduledModel
+from dmsbench.models.mixed import MixedModel
+from dmsbench.models.scheduled import ScheduledModel
 from dmsbench.models.spec import CHECKPOINTS, ModelSpec
 
 _WEIGHTS = Path(__file__).parent / "weights"
@@ -33,10 +38,14 @@ class Zoo:
         self._adapters: dict[tuple[str, ...], LlavaModel] = {}
 
     def load(self, spec: ModelSpec) -> VisionLanguageModel:
-        """The model of a specification; raises ModelError where it cannot be loaded."""
+        """The model of a specification; raises ModelError where it, or its scheduler, cannot be loaded."""
         adapter = self._adapter(spec)
         if spec.fusion == "static":
             return adapter
+        if spec.point is not None:
+            return FixedModel(adapter, spec.point)
+        if "scheduler" in spec.options:
+            return self._fitted(adapter, spec)
         alpha, beta, passes = (spec.number(option) for option in ("alpha", "beta", "passes"))
         if alpha is None or beta is None:
             default = default_rule(spec.checkpoint)
@@ -44,11 +53,27 @@ class Zoo:
             beta = default.beta if beta is None else beta
         if passes is not None and passes < 2:
             raise ModelError(f"model '{spec.name}': passes must be at least 2")
-        return ScheduledModel(
+        rule = RuleScheduler(alpha, beta)
+        monte_carlo = MonteCarlo() if passes is None else MonteCarlo(passes=int(passes))
+        if spec.options.get("mixing") == "mixture":
+            return MixedModel(
+                adapter, RuleMixture(rule), answer_space=self.answer_space, monte_carlo=monte_carlo
+            )
+        return ScheduledModel(adapter, rule, answer_space=self.answer_space, monte_carlo=monte_carlo)
+
+    def adapter(self, spec: ModelSpec) -> LlavaModel:
+        """The checkpoint of a specification, without any scheduling."""
+        return self._adapter(spec)
+
+    def _fitted(self, adapter: LlavaModel, spec: ModelSpec) -> MixedModel:
+        fitted = load_fitted(Path(spec.options["scheduler"]), adapter.weights_hash)
+        return MixedModel(
             adapter,
-            RuleScheduler(alpha, beta),
-            answer_space=self.answer_space,
-            monte_carlo=MonteCarlo() if passes is None else MonteCarlo(passes=int(passes)),
+            fitted.scheduler,
+            outcomes=fitted.outcomes,
+            monte_carlo=fitted.monte_carlo,
+            typicality=fitted.typicality,
+            mixing=spec.options.get("mixing", fitted.scheduler.mode),
         )
 
     def _adapter(self, spec: ModelSpec) -> LlavaModel:
