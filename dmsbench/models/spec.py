@@ -38,6 +38,8 @@ OPTIONS: Mapping[str, str] = MappingProxyType(
         "max_new_tokens": "longest answer, in tokens",
     }
 )
+#: Options that say how a checkpoint is loaded; the others say how its modalities are fused.
+LOADING = ("dtype", "attention", "revision", "max_new_tokens")
 FUSIONS = ("static", "dms", "image", "text", "fixed")
 #: Options that belong to one kind of fusion.
 _BELONGS = MappingProxyType(
