@@ -14,6 +14,8 @@ from dmsbench.truth import Truth
 
 #: Drawn where no corruption is named: of images and of texts, graded and whole.
 FAMILIES = ("gaussian_noise", "occlusion", "low_light", "word_delete", "mask_text", "mismatch_text")
+#: What leaves a sample one modality.
+ABSENT = ("drop_image", "drop_text")
 SEVERITIES = (1, 2, 3, 4, 5)
 #: How often each image is drawn, under a condition of its own each time.
 DRAWS = 2
@@ -31,7 +33,7 @@ def chosen_families(named: Sequence[str], held_out: Sequence[str]) -> tuple[str,
     both = [name for name in named if name in held_out]
     if both:
         raise DmsbenchError(f"'{both[0]}' is held out for testing: it cannot be fitted on")
-    absent = [name for name in named if corruptions.get(name).family == "drop"]
+    absent = [name for name in named if name in ABSENT]
     if absent:
         raise DmsbenchError(f"'{absent[0]}' leaves one modality: there is nothing to fit")
     found = tuple(name for name in dict.fromkeys(named or FAMILIES) if name not in held_out)
