@@ -27,7 +27,7 @@ class FitSettings:
     activation: str = "tanh"
     learning_rate: float = 3e-3
     weight_decay: float = 1e-2
-    batch_rows: int = 2048
+    batch_rows: int = 512
     epochs: int = 100
     patience: int = 10
     """Epochs without a better validation before the fit ends."""

@@ -16,6 +16,7 @@ from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 from torch.nn import functional
 
+from dmsbench import __version__
 from dmsbench.errors import ModelError
 from dmsbench.files import write_atomically
 from dmsbench.fusion.features import Standardiser, check_groups, columns, raw_features
@@ -154,7 +155,8 @@ class LearnedScheduler:
 
     def save(self, folder: Path) -> None:
         """Writes ``scheduler.safetensors`` and then its card, ``scheduler.json``."""
-        card = {**self._described(), "fitted": dict(self.fitted), "versions": {"torch": torch.__version__}}
+        versions = {"dmsbench": __version__, "torch": torch.__version__}
+        card = {**self._described(), "fitted": dict(self.fitted), "versions": versions}
         card["fingerprint"] = self.fingerprint
         write_atomically(folder / WEIGHTS_FILE, save_tensors(self.network.tensors()))
         text = json.dumps(card, indent=2, ensure_ascii=False, allow_nan=False) + "\n"

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
+from typing import TypeVar
 
 import torch
+
+T = TypeVar("T")
 
 
 def mixture_log_likelihood(shares: torch.Tensor, log_likelihood: torch.Tensor) -> torch.Tensor:
@@ -29,6 +32,35 @@ def condition_weights(conditions: Sequence[str]) -> torch.Tensor:
     for condition in conditions:
         counts[condition] = counts.get(condition, 0) + 1
     return torch.tensor([1.0 / (len(counts) * counts[condition]) for condition in conditions]).double()
+
+
+def mean_log_likelihood(
+    shares: torch.Tensor, log_likelihood: torch.Tensor, conditions: Sequence[str]
+) -> float:
+    """The mean over conditions of the mixture's log-probability of the right answer."""
+    gain = mixture_log_likelihood(shares.double(), log_likelihood.double())
+    return float((condition_weights(conditions) * gain).sum())
+
+
+def mean_accuracy(probabilities: torch.Tensor, answer: torch.Tensor, conditions: Sequence[str]) -> float:
+    """The mean over conditions of how often the likeliest outcome of (B, K) is the right one (B,)."""
+    right = (probabilities.argmax(dim=1) == answer).double()
+    return float((condition_weights(conditions) * right).sum())
+
+
+def choose(candidates: Iterable[T], value: Callable[[T], float]) -> tuple[T, float]:
+    """The candidate of highest value on validation rows, the first among equals, with its value.
+
+    Raises ValueError where there is no candidate, or none with a value that is a number.
+    """
+    best: tuple[T, float] | None = None
+    for candidate in candidates:
+        worth = value(candidate)
+        if not math.isnan(worth) and (best is None or worth > best[1]):
+            best = candidate, worth
+    if best is None:
+        raise ValueError("no candidate to choose from")
+    return best
 
 
 def split_by_group(groups: Sequence[str], fraction: float, seed: int = 0) -> torch.Tensor:

@@ -68,7 +68,7 @@ CORNERS_AND_UNIFORM = Points(("image", "text", "uniform"), ((1.0, 0.0), (0.0, 1.
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What a point scheduler sees of B rows that have all M modalities.
+    """What a point scheduler sees of B rows that have all M modalities, in float32 on the CPU.
 
     ``probabilities`` (B, P, K): the outcome distributions at the points. ``uncertainty`` (B, P) in [0, 1]:
     their spread over Monte Carlo dropout passes. ``consistency`` (B,) in [0, 1]. ``typicality`` (B, M, 2):
@@ -170,3 +170,23 @@ class Mixture:
     def settings(self) -> dict[str, float | str]:
         """The scheduler's settings."""
         return {"fusion": "mixture", **self.scheduler.settings()}
+
+
+@dataclass(frozen=True, slots=True)
+class LogPool:
+    """The logarithmic pool under a point scheduler's shares: fusion of logits, as QMF, PDF and MLA do it."""
+
+    scheduler: PointScheduler
+
+    @property
+    def points(self) -> Points:
+        """The scheduler's points."""
+        return self.scheduler.points
+
+    def fuse(self, evidence: Evidence) -> torch.Tensor:
+        """Outcome distributions (B, K)."""
+        return pool(self.scheduler.mixture(evidence), evidence.probabilities)
+
+    def settings(self) -> dict[str, float | str]:
+        """The scheduler's settings."""
+        return {"fusion": "log_pool", **self.scheduler.settings()}

@@ -8,12 +8,18 @@ strange inputs after Lee et al., arXiv 1807.03888.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
+from safetensors import SafetensorError
+from safetensors.torch import load as load_tensors
+from safetensors.torch import save as save_tensors
 
 from dmsbench.errors import ModelError
+from dmsbench.files import write_atomically
 
 _KEYS = ("mean", "directions", "variances", "residual")
 _RIDGE = 1e-6  # of the mean variance: features that never vary in training must not give infinite distances
@@ -97,3 +103,37 @@ class Typicality:
         if not (whole and (variances > 0).all() and residual > 0):
             raise ModelError("the typicality holds numbers that are not finite or not positive")
         return cls(mean, directions, variances, residual)
+
+    @property
+    def fingerprint(self) -> str:
+        """BLAKE2b-128 of all its numbers, hexadecimal."""
+        digest = hashlib.blake2b(digest_size=16)
+        for key, tensor in self.tensors().items():
+            digest.update(f"{key}{tuple(tensor.shape)}".encode())
+            digest.update(tensor.numpy().astype("<f8").tobytes())
+        return digest.hexdigest()
+
+
+def save_typicality(path: Path, by_modality: Mapping[str, Typicality]) -> None:
+    """One safetensors file for all modalities, named ``modality.tensor``."""
+    named = {
+        f"{modality}.{key}": tensor
+        for modality, fitted in by_modality.items()
+        for key, tensor in fitted.tensors().items()
+    }
+    write_atomically(path, save_tensors(named))
+
+
+def load_typicality(path: Path) -> dict[str, Typicality]:
+    """What ``save_typicality`` wrote. ModelError where the file is missing or damaged."""
+    try:
+        named: dict[str, torch.Tensor] = load_tensors(path.read_bytes())
+    except OSError as error:
+        raise ModelError(f"no typicality in {path.parent}: {path.name} cannot be read") from error
+    except SafetensorError as error:
+        raise ModelError(f"{path} is damaged: {error}") from error
+    parts: dict[str, dict[str, torch.Tensor]] = {}
+    for name, tensor in named.items():
+        modality, _, key = name.rpartition(".")
+        parts.setdefault(modality, {})[key] = tensor
+    return {modality: Typicality.from_tensors(tensors) for modality, tensors in parts.items()}

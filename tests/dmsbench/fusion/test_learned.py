@@ -13,10 +13,12 @@ import pytest
 import torch
 
 from dmsbench.errors import ModelError
+from dmsbench.fusion.controls import Permuted
 from dmsbench.fusion.features import ANSWERS, GROUPS, PAPER, Standardiser, columns, raw_features
 from dmsbench.fusion.fitting import FitSettings, Fitted, fit_learned
 from dmsbench.fusion.learned import CARD_FILE, WEIGHTS_FILE, LearnedScheduler, Network
-from dmsbench.fusion.points import CORNERS_AND_UNIFORM, Evidence, Points, mix
+from dmsbench.fusion.objective import split_by_group
+from dmsbench.fusion.points import CORNERS_AND_UNIFORM, Evidence, Mixture, Points, mix
 
 if TYPE_CHECKING:
     from conftest import Case, MakeCase
@@ -110,6 +112,44 @@ def test_it_finds_the_broken_corner_on_rows_never_seen(make_case: MakeCase, trai
     assert image[unseen.broken == 1].mean() > 0.8
 
 
+def test_what_it_gains_is_lost_with_the_shares_of_another_row(make_case: MakeCase, trained: Fitted) -> None:
+    unseen = make_case(3000, seed=1)
+    static = float(unseen.right[:, 2].double().mean())
+    own, others = (
+        accuracy(Mixture(scheduler).fuse(unseen.evidence), unseen)
+        for scheduler in (trained.scheduler, Permuted(trained.scheduler))
+    )
+    assert others < static + 0.02 < own
+
+
+def test_it_needs_no_breakage_of_the_other_modality(make_case: MakeCase) -> None:
+    """Fitted on clean rows and on rows with a broken image alone."""
+    case, unseen = make_case(), make_case(3000, seed=1)
+    seen = case.broken < 1
+    kept = seen.nonzero()[:, 0].tolist()
+    found = fit_learned(
+        case.evidence.rows(seen),
+        case.log_likelihood[seen],
+        points=CORNERS_AND_UNIFORM,
+        features=GROUPS,
+        conditions=[case.conditions[row] for row in kept],
+        groups=[case.groups[row] for row in kept],
+        settings=QUICK,
+    )
+    share = found.scheduler.mixture(unseen.evidence)
+    right = mix(share, unseen.evidence.probabilities).argmax(dim=1) == unseen.answer
+    image = unseen.broken == 0
+    assert right[image].double().mean() > unseen.right[image, 2].double().mean() + 0.1
+
+
+def test_the_standardisation_is_that_of_the_training_rows(case: Case) -> None:
+    held = torch.arange(len(case.evidence)) % 5 == 0
+    found = fitted(case, ANSWERS, held_out=held, settings=FitSettings(epochs=1)).scheduler
+    training = raw_features(case.evidence, CORNERS_AND_UNIFORM, ANSWERS)[~held].double().numpy()
+    np.testing.assert_allclose(found.standardiser.mean, training.mean(axis=0), rtol=1e-6)
+    np.testing.assert_allclose(found.standardiser.std, training.std(axis=0), rtol=1e-6)
+
+
 def test_useless_features_stay_within_noise_of_static(make_case: MakeCase) -> None:
     case, unseen = make_case(useful=False), make_case(3000, seed=1, useful=False)
     found = fitted(case, ("uncertainty", "consistency", "typicality"))
@@ -168,8 +208,6 @@ def test_equal_inputs_give_equal_schedulers_and_touch_no_global_generator(case: 
 
 
 def test_the_validation_split_keeps_groups_whole(case: Case) -> None:
-    from dmsbench.fusion.objective import split_by_group
-
     held = split_by_group(case.groups, 0.2)
     sides: dict[str, set[bool]] = {}
     for group, side in zip(case.groups, held.tolist(), strict=True):
@@ -306,8 +344,6 @@ def test_inputs_that_do_not_fit_are_refused(case: Case) -> None:
     corners = Points(("image", "text"), ((1.0, 0.0), (0.0, 1.0)))
     with pytest.raises(ValueError, match="log-likelihoods"):
         fitted(case, points=corners)
-    with pytest.raises(ValueError, match="uniform point"):
-        fresh(static_share=0.9).points.__class__(("a",), ((1.0, 0.0),)).uniform  # noqa: B018
     with pytest.raises(ValueError, match="both training and validation"):
         fitted(case, held_out=torch.ones(len(case.evidence), dtype=torch.bool))
     with pytest.raises(ValueError, match="bool tensor"):
