@@ -13,7 +13,7 @@ from corruptions.entry import DEFAULT_PROFILE
 from corruptions.image import UNSEEDED
 from corruptions.image import kernels as image_kernels
 from corruptions.image.profiles import SMALL_SIDE, table_of
-from corruptions.seeding import borrowed_generator
+from corruptions.seeding import borrowed_generator, check_fields
 from corruptions.text import kernels as text_kernels
 from corruptions.validation import check_image, check_kind, check_severity, check_text
 
@@ -28,11 +28,13 @@ def profile_of(name: str, height: int, width: int, *, profile: str | None = None
 
     Without a profile `tiny64` if the shorter side is under 128, else `imagenet224`; under `calibrated`
     likewise `calibrated64` or `calibrated224`; `default` for corruptions whose parameters do not depend on
-    the size.
+    the size. InvalidInputError for a profile that it does not have.
     """
     entry = get(name)
     check_kind(entry, "image")
-    return table_of(entry, height, width, profile)
+    table = table_of(entry, height, width, profile)
+    entry.value(1, table)  # a name that is no table is an error here already
+    return table
 
 
 def _offering(backend: str, name: str) -> Backend | None:
@@ -118,8 +120,11 @@ def image_view(
 ) -> NDArray[np.uint8]:
     """`corrupt_image` with the generator of this seed and unit: the same pixels whenever it is called."""
     level = check_severity(severity)
-    drawn = backend != NATIVE or name not in UNSEEDED
-    rng = borrowed_generator(seed, unit, name, level) if drawn else _NONE
+    if backend != NATIVE or name not in UNSEEDED:
+        rng = borrowed_generator(seed, unit, name, level)
+    else:
+        check_fields(seed, unit)
+        rng = _NONE
     return corrupt_image(image, name, severity, rng, profile=profile, backend=backend)
 
 

@@ -42,14 +42,24 @@ def corrupt_images(
     """
     check_kind(get(name), "image")
     level = check_severity(severity)
+    if isinstance(units, str):
+        raise InvalidInputError(f"units must be a list of strings, got {units!r}; name each image once")
+    for given, what in ((images, "images"), (units, "units")):
+        if not hasattr(given, "__len__"):
+            raise InvalidInputError(
+                f"{what} must be a list, got {type(given).__name__}; pass list(...) of it"
+            )
     if len(images) != len(units):
         raise InvalidInputError(f"{len(images)} images, but {len(units)} units; name each image once")
     if threads is None:
-        pixels = [image.shape[0] * image.shape[1] for image in images if image.ndim == 3]
+        # What is no picture is told of by `image_view`.
+        pixels = [image.shape[0] * image.shape[1] for image in images if getattr(image, "ndim", 0) == 3]
         large = bool(pixels) and sum(pixels) / len(pixels) >= _WORTH_A_THREAD
         threads = _processors() if large else 1
-    elif threads < 1:
-        raise InvalidInputError(f"threads must be at least 1, got {threads}; leave it out to choose")
+    elif isinstance(threads, bool) or not isinstance(threads, int) or threads < 1:
+        raise InvalidInputError(
+            f"threads must be a whole number from 1, got {threads!r}; leave it out to choose"
+        )
 
     def view(image: Image, unit: str) -> Image:
         return image_view(image, name, level, seed=seed, unit=unit, profile=profile)

@@ -14,7 +14,7 @@ import numpy as np
 from corruptions.catalogue import get
 from corruptions.errors import InvalidInputError
 
-__all__ = ["borrowed_generator", "generator", "key", "uniform", "view_generator"]
+__all__ = ["borrowed_generator", "check_fields", "generator", "key", "uniform", "view_generator"]
 
 
 def _digest(person: bytes, *fields: str) -> bytes:
@@ -37,6 +37,12 @@ def _string(value: str, what: str) -> str:
     if not isinstance(value, str):
         raise InvalidInputError(f"{what} must be a string, got {value!r}; pass str(...) of it")
     return value
+
+
+def check_fields(seed: int, unit: str) -> None:
+    """InvalidInputError unless these may seed a generator."""
+    _whole(seed, "seed")
+    _string(unit, "unit")
 
 
 def key(seed: int, unit: str, corruption: str, severity: int) -> int:

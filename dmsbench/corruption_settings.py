@@ -21,7 +21,7 @@ _CLASSES = (NUMERALS, OPTION_LETTERS, CONTRACTED_NOT)
 
 def _words(value: object) -> object:
     """``default`` or a list of words and classes, as a tuple; ValueError for anything else."""
-    if value == DEFAULT:
+    if isinstance(value, str) and value.casefold() == DEFAULT:
         return (DEFAULT,)
     if not isinstance(value, list | tuple):
         raise ValueError(f"use '{DEFAULT}' or a list of words, such as [{DEFAULT}, circle] or []")
@@ -34,7 +34,8 @@ def _words(value: object) -> object:
             raise ValueError(f"'{word}' is not one word; give each word by itself")
         if word.startswith("#") and word not in _CLASSES:
             raise ValueError(f"unknown class '{word}': known: {', '.join(_CLASSES)}")
-    return tuple(dict.fromkeys(value))
+    # Case does not count in words, so it does not in this one: `Default` must not lose the whole list.
+    return tuple(dict.fromkeys(DEFAULT if word.casefold() == DEFAULT else word for word in value))
 
 
 Protect = Annotated[tuple[str, ...], BeforeValidator(_words)]

@@ -123,6 +123,13 @@ def evaluate(
         for contrast in (comparison.clean, comparison.overall, *comparison.corruptions)
         if contrast is not None and contrast.n_pairs
     ]
+    if comparison.overall is None or not comparison.overall.n_pairs:
+        corrupted = [condition for condition in shared if not condition.is_clean]
+        if corrupted and all(_left_out(shared_reference, condition) for condition in corrupted):
+            raise NotComparableError(
+                "nothing to gate: every sample is left out of every corrupted condition, where its answer "
+                "would be wrong; choose other corruptions or name them under include_false"
+            )
     scored = _scored(shared_reference)
     unpaired = {pair.condition for pair in comparison.conditions if pair.n_pairs == 0}
     lost = (set(reference.conditions) - set(shared)) | (unpaired & scored)
@@ -138,6 +145,11 @@ def evaluate(
         comparison=comparison,
         tolerance=tolerance,
     )
+
+
+def _left_out(rows: Rows, condition: Condition) -> bool:
+    """Whether every row of the condition is left out."""
+    return bool(rows.left_out[rows.condition == rows.conditions.index(condition)].all())
 
 
 def _scored(rows: Rows) -> set[Condition]:

@@ -40,12 +40,17 @@ class _Strict(BaseModel):
 
 
 class DatasetConfig(_Strict):
-    """``name: easy_vqa`` with a split, or ``name: local`` with a ``path`` and, optionally, ``images``."""
+    """``name: easy_vqa`` or ``scenes`` with a split, or ``local`` with a ``path`` and, if wanted, ``images``.
 
-    name: Literal["easy_vqa", "local"]
+    Scenes have a ``level`` of difficulty, by default 1, and a ``count`` of pictures.
+    """
+
+    name: Literal["easy_vqa", "scenes", "local"]
     split: str = "test"
     path: Path | None = None
     images: Path | None = None
+    level: Annotated[int, Field(ge=1, le=3)] | None = None
+    count: Annotated[int, Field(ge=1)] | None = None
 
     @model_validator(mode="after")
     def _local_has_a_path(self) -> DatasetConfig:
@@ -53,6 +58,13 @@ class DatasetConfig(_Strict):
             raise ValueError("'path' belongs to the local data set, and the local data set needs one")
         if self.name != "local" and self.images is not None:
             raise ValueError("'images' belongs to the local data set")
+        return self
+
+    @model_validator(mode="after")
+    def _scenes_have_a_level(self) -> DatasetConfig:
+        for key in ("level", "count"):
+            if self.name != "scenes" and getattr(self, key) is not None:
+                raise ValueError(f"'{key}' belongs to the data set scenes")
         return self
 
 
@@ -97,6 +109,8 @@ def _check(name: str, kind: str, *, target: bool = False) -> None:
 class Suite(_Strict):
     """A suite: task, data, grid, models, seed. ``limit`` counts samples; None takes them all.
 
+    ``models`` may be empty: the command line then has to name some.
+
     ``protect`` is what text corruptions spare; ``settings`` has what is different for single corruptions.
     """
 
@@ -104,7 +118,7 @@ class Suite(_Strict):
     description: str = ""
     task: Literal["vqa"] = "vqa"
     dataset: DatasetConfig
-    models: tuple[str, ...] = Field(default=("baseline", "dms"), min_length=1)
+    models: tuple[str, ...] = ("baseline", "dms")
     score: Literal["exact_match"] = "exact_match"
     seed: int = Field(default=0, ge=0)
     limit: int | None = Field(default=None, ge=1)
@@ -127,7 +141,7 @@ class Suite(_Strict):
                 raise ValueError(
                     f"include_false: {UnknownNameError('corruption', name, self.corruption_names)}"
                 )
-            if not corruptions.get(name).falsifies:
+            if not corruptions.get(name).falsifies and name not in self.unprotected:
                 raise ValueError(f"include_false: '{name}' makes nothing false: leave it out of the list")
         return self
 
@@ -231,6 +245,15 @@ class Suite(_Strict):
             if corruptions.get(name).kind != "modality"
         }
 
+    @property
+    def unprotected(self) -> frozenset[str]:
+        """Text corruptions that may touch words which the default protection spares."""
+        return frozenset(
+            name
+            for name, how in self.applied.items()
+            if how.protect is not None and not how.protect >= corruptions.PROTECTED
+        )
+
     def differing(self) -> dict[str, dict[str, Any]]:
         """By corruption, what decides its views beyond the suite's profile; nothing where all is default.
 
@@ -308,6 +331,8 @@ def _first_complaint(error: ValidationError) -> str:
     if first["type"] == "extra_forbidden":
         return f"{key}: {UnknownNameError('key', str(first['loc'][-1]), _keys(first['loc'][:-1]))}"
     message = first["msg"].removeprefix("Value error, ")
+    if first["type"] == "tuple_type":
+        message = "input should be a list"  # what a tuple is called in YAML
     more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
     return f"{key and f'{key}: '}{message[0].lower()}{message[1:]}{more}"
 

@@ -25,7 +25,7 @@ from corruptions.backends.state import seeded
 from corruptions.catalogue import get
 from corruptions.entry import DEFAULT_PROFILE, Value
 from corruptions.errors import BackendError
-from corruptions.text.protect import protection
+from corruptions.text.protect import Protection, protection
 from corruptions.text.tokens import MASK, edit_count, find_words, gaps
 
 __all__ = ["corrupt"]
@@ -56,11 +56,12 @@ def corrupt(
     if not text.strip():
         return ""  # the package answers [] or strips the text
     shares = get(name).parameters[DEFAULT_PROFILE]
+    guard = protection(protect)
     with seeded(rng):
         try:
             augmenter = _augmenter(name)
             tokens: list[str] = augmenter.tokenizer(text.strip())
-            augmenter.stopwords = _protected(text, augmenter, protect)
+            augmenter.stopwords = _protected(text, augmenter, guard)
             adjust = _adjust_characters if name in _CHARACTERS else _adjust_words
             adjust(augmenter, tokens, shares, severity, name)
             found = augmenter.augment(text)
@@ -81,9 +82,9 @@ def _augmenter(name: str) -> Any:
     return augmenter
 
 
-def _protected(text: str, augmenter: Any, protect: frozenset[str] | None) -> frozenset[str]:
+def _protected(text: str, augmenter: Any, guard: Protection) -> frozenset[str]:
     """The package's tokens of what is protected here, template tokens too, as this text spells them."""
-    spared = [text[word.start : word.end] for word in find_words(text, protection(protect)) if not word.free]
+    spared = [text[word.start : word.end] for word in find_words(text, guard) if not word.free]
     stretches = list(gaps(text))
     spared += [text[end:start] for (_, end), (start, _) in pairwise(stretches)]
     return frozenset(token for word in spared for token in augmenter.tokenizer(word))

@@ -7,7 +7,10 @@ a matter of luck, so such words are left untouched by default.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from functools import lru_cache
+
+from corruptions.errors import InvalidInputError
 
 __all__ = ["CONTRACTED_NOT", "NUMERALS", "OPTION_LETTERS", "PROTECTED", "Protection", "protection"]
 
@@ -61,6 +64,9 @@ class Protection:
     __slots__ = ("contracted_not", "numerals", "option_letters", "reach", "words")
 
     def __init__(self, protect: frozenset[str]) -> None:
+        for word in protect:
+            if not isinstance(word, str):
+                raise InvalidInputError(f"protect must be a set of words, got {word!r} in it; pass strings")
         self.words = frozenset(word.casefold() for word in protect - _CLASSES)
         self.reach = max([_REACH, *map(len, self.words)])
         self.numerals = NUMERALS in protect
@@ -74,5 +80,13 @@ def _prepared(protect: frozenset[str]) -> Protection:
 
 
 def protection(protect: frozenset[str] | None) -> Protection:
-    """The prepared form of a `protect` option; None stands for PROTECTED."""
-    return _prepared(PROTECTED if protect is None else frozenset(protect))
+    """The prepared form of a `protect` option; None stands for PROTECTED.
+
+    InvalidInputError for what is no collection of words; a string is one of characters.
+    """
+    if protect is None:
+        return _prepared(PROTECTED)
+    given: object = protect
+    if isinstance(given, str) or not isinstance(given, Collection):
+        raise InvalidInputError(f"protect must be a set of words, got {given!r}; pass frozenset([...])")
+    return _prepared(frozenset(given))

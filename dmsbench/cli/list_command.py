@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import sys
 from enum import Enum
 from typing import Annotated, Any
 
@@ -47,9 +49,12 @@ def list_names(
         table.add_column(column, no_wrap=column in ("name", _DISTANCES), overflow="fold")
     for row in rows:
         table.add_row(*row.values())
-    Console().print(table)
+    # A file or a pipe has no width; a terminal's own is kept.
+    Console(width=None if sys.stdout.isatty() or "COLUMNS" in os.environ else _PIPED).print(table)
 
 
+#: Columns of a table that goes to a file.
+_PIPED = 140
 _DISTANCES = "distance at severities 1-5"
 
 

@@ -113,6 +113,8 @@ def _run(
 
     if batch_size != "auto" and not (batch_size.isdecimal() and int(batch_size) > 0):
         raise DmsbenchError(f"--batch-size '{batch_size}': use a positive number or auto")
+    if not suite.models:
+        raise DmsbenchError(f"suite '{suite.name}' names no models: give --model NAME=SPEC")
     for text in suite.models:
         parse(text)  # a misspelt model must not cost the seconds that importing torch takes
     suite.differing()  # nor a missing backend

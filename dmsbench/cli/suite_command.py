@@ -21,20 +21,19 @@ def check(file: Annotated[str, typer.Argument(help="A suite by name, or a suite 
     Example:  dmsbench suite check my-suite.yaml
     """
     from dmsbench.corruption_settings import in_words
-    from dmsbench.data.easy_vqa import check_split
+    from dmsbench.data import check_split
     from dmsbench.models.spec import parse
     from dmsbench.suite import load_suite
 
     suite = load_suite(file)
     for model in suite.models:
         parse(model)
-    if suite.dataset.name == "easy_vqa":
-        check_split(suite.dataset.split)
+    check_split(suite.dataset.name, suite.dataset.split)
     made = suite.differing()
     limit = "all samples" if suite.limit is None else f"{suite.limit} samples"
     typer.echo(
         f"{suite.name}: {len(suite.conditions)} conditions of {len(suite.corruption_names)} corruptions, "
-        f"{limit} of {suite.dataset.name}, models {', '.join(suite.models)}: fine"
+        f"{limit} of {suite.dataset.name}, models {', '.join(suite.models) or 'to be given'}: fine"
     )
     for name, settings in made.items():
         typer.echo(f"  {name}: {in_words(settings)}")

@@ -1,4 +1,4 @@
-"""Data sets: easy-VQA, and anybody's own."""
+"""Data sets: easy-VQA, scenes, and anybody's own."""
 
 from __future__ import annotations
 
@@ -10,18 +10,45 @@ from dmsbench.errors import DataError
 #: Data sets by name and what each is.
 DATASETS = {
     "easy_vqa": "easy-VQA (MIT): one coloured shape a picture, 13 answers; splits train, validation, test",
+    "scenes": "scenes (generated, CC0): several coloured shapes a picture, five kinds of question, a context "
+    "that tells part of the same; levels 1, 2, 3; splits train, validation, test",
     "local": "your own JSONL or Parquet file of id, image, question, answers beside an image folder",
 }
 
 
+def check_split(name: str, split: str) -> None:
+    """Raises DataError for a split that the data set of this name does not have."""
+    if name == "easy_vqa":
+        from dmsbench.data import easy_vqa
+
+        easy_vqa.check_split(split)
+    elif name == "scenes":
+        from dmsbench.data import scenes
+
+        scenes.check_split(split)
+
+
 def load_dataset(
-    name: str, split: str = "test", path: Path | None = None, images: Path | None = None
+    name: str,
+    split: str = "test",
+    path: Path | None = None,
+    images: Path | None = None,
+    *,
+    level: int | None = None,
+    count: int | None = None,
 ) -> Dataset:
-    """Loads a data set by name; raises DataError where it cannot be read at all."""
+    """Loads a data set by name; raises DataError where it cannot be read at all.
+
+    ``path`` and ``images`` are of local data, ``level`` (by default 1) and ``count`` of scenes.
+    """
     if name == "easy_vqa":
         from dmsbench.data import easy_vqa
 
         return easy_vqa.load(split)
+    if name == "scenes":
+        from dmsbench.data import scenes
+
+        return scenes.load(split, 1 if level is None else level, count)
     if path is None:
         raise DataError("the local data set needs a path to a JSONL or Parquet file")
     from dmsbench.data import local
@@ -29,4 +56,13 @@ def load_dataset(
     return local.load(path, images)
 
 
-__all__ = ["DATASETS", "Chance", "DataError", "Dataset", "Sample", "SampleError", "load_dataset"]
+__all__ = [
+    "DATASETS",
+    "Chance",
+    "DataError",
+    "Dataset",
+    "Sample",
+    "SampleError",
+    "check_split",
+    "load_dataset",
+]

@@ -8,6 +8,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +20,14 @@ from dmsbench.tasks.vqa import normalise
 
 class SampleError(DataError):
     """One sample that cannot be used; the runner records it and goes on."""
+
+
+class Drawn(Protocol):
+    """A picture without a file: drawn whenever it is looked at, each time the same."""
+
+    def draw(self) -> npt.NDArray[np.uint8]:
+        """Its pixels, RGB, H×W×3."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +44,7 @@ class Sample:
 
     id: str
     group: str
-    image: Path
+    image: Path | Drawn
     question: str
     answers: tuple[str, ...]
     context: str | None = None
@@ -62,7 +71,8 @@ class Dataset:
 
     ``order`` is chosen so that the first N samples of a data set are a fair draw of it: a limit
     takes a prefix, and a larger limit contains a smaller one. ``answer_space`` lists every answer
-    of a closed task, else it is empty. ``fingerprint`` covers the samples and the image bytes.
+    of a closed task, else it is empty. ``fingerprint`` covers the samples and the image bytes, of
+    pictures without a file their pixels.
     """
 
     name: str
@@ -76,7 +86,7 @@ class Dataset:
     #: at least one sample without a fault.
     groups: tuple[str, ...] = field(init=False)
     donors: tuple[str, ...] = field(init=False)
-    _images: Mapping[str, Path] = field(init=False, repr=False)
+    _images: Mapping[str, Path | Drawn] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         sound = (sample.group for sample in self.samples if sample.fault is None)
@@ -84,8 +94,8 @@ class Dataset:
         object.__setattr__(self, "donors", tuple(dict.fromkeys(sound)))
         object.__setattr__(self, "_images", {sample.group: sample.image for sample in self.samples})
 
-    def image_of(self, group: str) -> Path:
-        """The image file of a group; raises KeyError for a group that is not in the set."""
+    def image_of(self, group: str) -> Path | Drawn:
+        """The image of a group, a file or drawn; raises KeyError for a group that is not in the set."""
         return self._images[group]
 
 
@@ -109,7 +119,8 @@ def order_by_group(samples: Sequence[Sample], seed: int) -> tuple[Sample, ...]:
 def fingerprint(samples: Sequence[Sample]) -> str:
     """A hash (32 hex digits) of every sample's text and of every image's bytes.
 
-    A file that cannot be read counts as absent: putting it in place later changes the fingerprint.
+    A file that cannot be read counts as absent: putting it in place later changes the fingerprint. Of a
+    picture without a file the pixels count.
     """
     digest = hashlib.blake2b(digest_size=16)
     for sample in sorted(samples, key=lambda sample: sample.id):
@@ -122,11 +133,18 @@ def fingerprint(samples: Sequence[Sample]) -> str:
     images = {sample.group: sample.image for sample in samples}
     for group in sorted(images):
         try:
-            content = hashlib.blake2b(images[group].read_bytes(), digest_size=16).digest()
+            content = hashlib.blake2b(_content(images[group]), digest_size=16).digest()
         except OSError:
             content = b"absent"
         digest.update(json.dumps(group).encode() + content)
     return digest.hexdigest()
+
+
+def _content(image: Path | Drawn) -> bytes:
+    if isinstance(image, Path):
+        return image.read_bytes()
+    pixels = image.draw()
+    return repr(pixels.shape).encode() + pixels.tobytes()
 
 
 def question_prior(train: Iterable[tuple[str, str]], test: Sequence[Sample]) -> Chance:
@@ -165,11 +183,13 @@ def commonest_answer(samples: Sequence[Sample]) -> Chance | None:
 _WIDE = {"I": "32-bit integers", "F": "floating-point numbers"}
 
 
-def load_image(path: Path) -> npt.NDArray[np.uint8]:
-    """An image file as uint8 RGB, H×W×3; EXIF orientation honoured, 16 bits cut to their upper 8.
+def load_image(path: Path | Drawn) -> npt.NDArray[np.uint8]:
+    """An image as uint8 RGB, H×W×3; of a file, EXIF orientation honoured, 16 bits cut to their upper 8.
 
     Raises SampleError when the file is missing, truncated, too large, no image, or one of 32 bits a channel.
     """
+    if not isinstance(path, Path):
+        return path.draw()
     from PIL import Image, ImageOps
 
     try:

@@ -207,10 +207,11 @@ def _about(found: object) -> tuple[Topic, ...] | None:
     topics = [found] if isinstance(found, str) else found
     if not isinstance(topics, list):
         raise _RowError("about is neither a topic nor a list of topics")
+    named = {_checked("a topic of about", topic).strip() for topic in topics}
     for topic in topics:
-        if _checked("a topic of about", topic) not in TOPICS:
+        if topic.strip() not in TOPICS:
             raise _RowError(UnknownNameError("topic in about", _one_line(topic), TOPICS))
-    return tuple(topic for topic in TOPICS if topic in topics)
+    return tuple(topic for topic in TOPICS if topic in named)
 
 
 def _inside(folder: Path, image: str) -> Path:

@@ -5,11 +5,16 @@ logits of modality m's key columns multiplies its attention mass by M·w_m befor
 changes at the uniform point (log 1 = 0), and a modality disappears as w_m → 0. The bias acts on the rows
 after the image only (question, template and answer tokens), so the keys and values of the image prefix
 do not depend on the weights, and one prefill serves every question and every weighting.
+
+An encoder-decoder (T5) has no such rows: its encoder looks both ways, so what the image's rows read of the
+text is handed on to the decoder, and the other way round. There the bias acts on every row of the encoder
+and on the decoder's attention to it. With fewer rows biased a modality of weight 0 would still reach the
+answer by way of the other's rows. Nothing of an encoder's work can be shared between weightings then.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -20,6 +25,10 @@ from dmsbench.errors import ModelError
 
 #: Attention implementations that take an additive 4-D mask.
 SUPPORTED_ATTENTION = ("eager", "sdpa")
+#: Text models that read their positions off a 2-D mask, which the additive mask takes the place of.
+_POSITIONS_FROM_MASK = ("opt",)
+
+_Hook = Callable[[nn.Module, tuple[Any, ...], dict[str, Any]], tuple[tuple[Any, ...], dict[str, Any]]]
 
 
 def absent(dtype: torch.dtype) -> float:
@@ -87,11 +96,12 @@ def attention_bias(
 
     ``weights`` (B, M); ``keys``: per modality a bool tensor (B, K) that marks its tokens among the
     prompt's K; ``first_row`` (B,): the first prompt position whose row is biased, the one after the
-    image; ``present`` (B, M), all by default. Uniform weights leave the call untouched. Beams and other
-    repeats of the batch are followed (row b·R … b·R + R − 1 belong to sample b).
+    image (not read for an encoder-decoder, whose rows are all biased); ``present`` (B, M), all by
+    default. Uniform weights leave the call untouched. Beams and other repeats of the batch are followed
+    (row b·R … b·R + R − 1 belong to sample b).
 
-    Positions are left to the caller and to the model: a language model that reads them off a 2-D mask
-    (OPT) must be given ``position_ids``.
+    Positions are left to the caller and to the model, but for OPT: it would read them off the 2-D mask,
+    so they are read off it here.
 
     Raises ModelError for an attention implementation that cannot take a bias, and for a call inside whose
     rows are not those of the weights; ValueError for invalid weights.
@@ -103,11 +113,27 @@ def attention_bias(
     if not bias.any():
         yield
         return
-    prompt = keys[0].shape[1]
     first_row = first_row.cpu()
     by_key = torch.zeros(keys[0].shape)
     for modality, tokens in enumerate(keys):
         by_key = torch.where(tokens.cpu(), bias[:, modality : modality + 1], by_key)
+
+    if _setting(language_model, "is_encoder_decoder"):
+        hooks = _encoder_decoder_hooks(language_model, by_key)
+    else:
+        hooks = [(language_model, _causal_hook(language_model, by_key, first_row))]
+    handles = [module.register_forward_pre_hook(hook, with_kwargs=True) for module, hook in hooks]
+    try:
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+def _causal_hook(language_model: nn.Module, by_key: torch.Tensor, first_row: torch.Tensor) -> _Hook:
+    """Biases the rows of a decoder-only model from ``first_row`` on."""
+    dtype, prompt = _dtype(language_model), by_key.shape[1]
+    from_mask = _setting(language_model, "model_type") in _POSITIONS_FROM_MASK
 
     def apply(_module: nn.Module, args: tuple[Any, ...], given: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
         inputs = given.get("inputs_embeds")
@@ -117,15 +143,8 @@ def attention_bias(
         cache = given.get("past_key_values")
         past = cache.get_seq_length() if cache is not None else 0
         length = past + width
-        repeats, rest = divmod(rows, by_key.shape[0])
-        if rest or not repeats:
-            raise ModelError(f"{rows} rows in a call under the weights of {by_key.shape[0]} samples")
-        padded = given.get("attention_mask")
-        exists = torch.ones(rows, length, dtype=torch.bool)
-        if padded is not None:
-            if padded.ndim != 2:
-                raise ModelError("the modality bias needs a 2-D attention mask")
-            exists[:, : padded.shape[1]] = padded[:, :length].bool().cpu()
+        repeats = _repeats(rows, by_key)
+        exists = _existing(given.get("attention_mask"), rows, length)
         query = torch.arange(past, length)
         causal = torch.arange(length)[None, :] <= query[:, None]
         key_bias = torch.zeros(rows, length)
@@ -135,17 +154,62 @@ def attention_bias(
         mask = additive_mask(
             causal[None] & exists[:, None, :],
             torch.where(biased[:, :, None], key_bias[:, None, :], torch.zeros(())),
-            _dtype(language_model),
+            dtype,
         )
         changed = dict(given)
         changed["attention_mask"] = mask[:, None].to(inputs.device)
+        if from_mask and changed.get("position_ids") is None:
+            positions = exists.long().cumsum(dim=1) * exists - 1
+            changed["position_ids"] = positions[:, past:].to(inputs.device)
         return args, changed
 
-    handle = language_model.register_forward_pre_hook(apply, with_kwargs=True)
-    try:
-        yield
-    finally:
-        handle.remove()
+    return apply
+
+
+def _encoder_decoder_hooks(language_model: nn.Module, by_key: torch.Tensor) -> list[tuple[nn.Module, _Hook]]:
+    """Biases every row of the encoder, and the decoder's attention to the encoder's output."""
+    dtype = _dtype(language_model)
+
+    def hook(mask: str, *inputs: str) -> _Hook:
+        def apply(
+            _module: nn.Module, args: tuple[Any, ...], given: dict[str, Any]
+        ) -> tuple[Any, dict[str, Any]]:
+            source = next(given[name] for name in inputs if given.get(name) is not None)
+            rows = source.shape[0]
+            key_bias = by_key.repeat_interleave(_repeats(rows, by_key), dim=0)
+            exists = _existing(given.get(mask), rows, key_bias.shape[1])
+            additive = additive_mask(exists, key_bias, dtype)[:, None, None].to(source.device)
+            return args, {**given, mask: additive}
+
+        return apply
+
+    stacks: Any = language_model
+    return [
+        (stacks.encoder, hook("attention_mask", "inputs_embeds", "input_ids")),
+        (stacks.decoder, hook("encoder_attention_mask", "encoder_hidden_states")),
+    ]
+
+
+def _repeats(rows: int, by_key: torch.Tensor) -> int:
+    """How many rows of a call belong to each sample."""
+    repeats, rest = divmod(rows, by_key.shape[0])
+    if rest or not repeats:
+        raise ModelError(f"{rows} rows in a call under the weights of {by_key.shape[0]} samples")
+    return repeats
+
+
+def _existing(padded: torch.Tensor | None, rows: int, length: int) -> torch.Tensor:
+    """Which of the keys are no padding, (rows, length) bool; beyond the mask's end all are real."""
+    exists = torch.ones(rows, length, dtype=torch.bool)
+    if padded is not None:
+        if padded.ndim != 2:
+            raise ModelError("the modality bias needs a 2-D attention mask")
+        exists[:, : padded.shape[1]] = padded[:, :length].bool().cpu()
+    return exists
+
+
+def _setting(module: nn.Module, name: str) -> Any:
+    return getattr(getattr(module, "config", None), name, None)
 
 
 def _dtype(module: nn.Module) -> torch.dtype:

@@ -8,15 +8,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import torch
-from safetensors import SafetensorError
-from safetensors.torch import load as load_tensors
-from safetensors.torch import save as save_tensors
-
 from dmsbench.errors import ModelError
 from dmsbench.files import write_atomically
 from dmsbench.fusion.learned import LearnedScheduler
-from dmsbench.fusion.typicality import Typicality
+from dmsbench.fusion.typicality import Typicality, load_typicality, save_typicality
 from dmsbench.models.base import MODALITIES
 from dmsbench.models.evidence import MonteCarlo
 
@@ -47,12 +42,7 @@ class FittedFolder:
         if self.typicality is None:
             (folder / TYPICALITY_FILE).unlink(missing_ok=True)
         else:
-            tensors = {
-                f"{modality}.{name}": tensor
-                for modality, each in zip(MODALITIES, self.typicality, strict=True)
-                for name, tensor in each.tensors().items()
-            }
-            write_atomically(folder / TYPICALITY_FILE, save_tensors(tensors))
+            save_typicality(folder / TYPICALITY_FILE, dict(zip(MODALITIES, self.typicality, strict=True)))
         how = self.monte_carlo
         card = {
             "format": _FORMAT,
@@ -106,20 +96,6 @@ def load_fitted(folder: Path, weights: str) -> FittedFolder:
 
 
 def _typicality(path: Path) -> tuple[Typicality, Typicality]:
-    try:
-        tensors: dict[str, torch.Tensor] = load_tensors(path.read_bytes())
-    except OSError as error:
-        raise ModelError(f"{path} cannot be read ({error.strerror}): fit the scheduler again") from None
-    except SafetensorError as error:
-        raise ModelError(f"{path} is damaged: {error}") from None
-    image, text = (
-        Typicality.from_tensors(
-            {
-                name.removeprefix(f"{modality}."): tensor
-                for name, tensor in tensors.items()
-                if name.startswith(f"{modality}.")
-            }
-        )
-        for modality in MODALITIES
-    )
+    found = load_typicality(path)
+    image, text = (found[modality] for modality in MODALITIES)
     return image, text

@@ -11,8 +11,7 @@ from typing import Any, cast
 
 import numpy as np
 import torch
-from safetensors import SafetensorError
-from transformers import AutoProcessor, DynamicCache, LlavaConfig, LlavaForConditionalGeneration
+from transformers import DynamicCache, LlavaForConditionalGeneration
 
 from dmsbench.data.base import SampleError
 from dmsbench.errors import ModelError
@@ -25,6 +24,7 @@ from dmsbench.fusion.attention_bias import (
 from dmsbench.models.base import MODALITIES, Answers, Image, Prompt
 from dmsbench.models.cache import row_cache
 from dmsbench.models.decoding import answer_mixture, decode
+from dmsbench.models.loading import load_checkpoint
 from dmsbench.models.padding import mean_of, padded
 from dmsbench.models.prompts import PromptFormat
 
@@ -88,7 +88,15 @@ class LlavaModel:
             raise ModelError(f"unknown dtype '{dtype}': use float32, float16 or bfloat16")
         if attention not in SUPPORTED_ATTENTION:
             raise ModelError(f"attention implementation '{attention}' takes no bias: use sdpa or eager")
-        self.processor, self.model = _load(checkpoint, revision or "main", DTYPES[dtype], attention)
+        self.processor, self.model = load_checkpoint(
+            checkpoint,
+            revision or "main",
+            DTYPES[dtype],
+            attention,
+            family="LLaVA",
+            model_class=LlavaForConditionalGeneration,
+            processor_class="LlavaProcessor",
+        )
         self.model.requires_grad_(False).train(False).to(device)
         self.device = torch.device(device)
         self.checkpoint = str(checkpoint)
@@ -330,36 +338,6 @@ class LlavaModel:
     def _embed(self, ids: torch.Tensor) -> torch.Tensor:
         embedded: torch.Tensor = self.model.get_input_embeddings()(ids)
         return embedded
-
-
-def _load(
-    checkpoint: str | Path, revision: str, dtype: torch.dtype, attention: str
-) -> tuple[Any, LlavaForConditionalGeneration]:
-    """Processor and model of a LLaVA checkpoint, or ModelError; nothing is left at random values."""
-    what = f"cannot load '{checkpoint}' as a LLaVA checkpoint"
-    try:
-        kind = LlavaConfig.get_config_dict(checkpoint, revision=revision)[0].get("model_type")
-        if kind != "llava":
-            raise ModelError(f"{what}: its model type is '{kind}'")
-        # Pillow's arithmetic everywhere: with torchvision installed the default would be another.
-        processor = AutoProcessor.from_pretrained(checkpoint, revision=revision, backend="pil")
-        loaded: Any = LlavaForConditionalGeneration.from_pretrained(
-            checkpoint,
-            revision=revision,
-            dtype=dtype,
-            attn_implementation=attention,
-            output_loading_info=True,
-        )
-    except (OSError, ValueError, KeyError, ImportError, RuntimeError, SafetensorError) as error:
-        reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
-        raise ModelError(f"{what}: {reason}") from None
-    if type(processor).__name__ != "LlavaProcessor":
-        raise ModelError(f"{what}: its processor is a {type(processor).__name__}, not a LlavaProcessor")
-    model, report = loaded
-    missing = sorted(report["missing_keys"])
-    if missing:
-        raise ModelError(f"{what}: {len(missing)} weights are missing, '{missing[0]}' among them")
-    return processor, model
 
 
 def _only_scales(processor: Any, images: Sequence[Image]) -> bool:

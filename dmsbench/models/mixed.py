@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, Protocol
@@ -67,7 +66,11 @@ class MixedModel:
                 **self.scheduler.settings(),
                 "points": [list(self.scheduler.points.names), self.scheduler.points.tensor.tolist()],
                 **self.reader.head.settings(),
-                **({} if self.typicality is None else {"typicality": _fingerprint(self.typicality)}),
+                **(
+                    {}
+                    if self.typicality is None
+                    else {"typicality": [each.fingerprint for each in self.typicality]}
+                ),
             },
         }
 
@@ -164,11 +167,3 @@ def _joined(parts: Sequence[tuple[list[int], Answers]], count: int) -> Answers:
         confidence=np.array([answers.confidence[i] for answers, i in ordered], dtype=np.float32),
         margin=np.array([answers.margin[i] for answers, i in ordered], dtype=np.float32),
     )
-
-
-def _fingerprint(typicality: tuple[Typicality, ...]) -> str:
-    digest = hashlib.blake2b(digest_size=8)
-    for each in typicality:
-        for name, tensor in sorted(each.tensors().items()):
-            digest.update(name.encode() + tensor.numpy().tobytes())
-    return digest.hexdigest()

@@ -21,11 +21,12 @@ BUILTIN: Mapping[str, str] = MappingProxyType(
         "dms": "tiny-llava-easy-vqa,fusion=dms",
         "image-only": "tiny-llava-easy-vqa,fusion=image",
         "text-only": "tiny-llava-easy-vqa,fusion=text",
+        "late-fusion": "tiny-llava-easy-vqa,fusion=late",
     }
 )
 OPTIONS: Mapping[str, str] = MappingProxyType(
     {
-        "fusion": "static, dms, or a control: image (only), text (only), fixed",
+        "fusion": "static, dms; a control: image (only), text (only), fixed; a rival: late, mla, qmf",
         "weight": "the image's weight, from 0 to 1; the text has the rest (fixed)",
         "scheduler": "folder of a fitted scheduler, made by dmsbench fit (dms)",
         "mixing": "mixture or bias: whether answers are mixed or attention is weighted (dms)",
@@ -40,7 +41,9 @@ OPTIONS: Mapping[str, str] = MappingProxyType(
 )
 #: Options that say how a checkpoint is loaded; the others say how its modalities are fused.
 LOADING = ("dtype", "attention", "revision", "max_new_tokens")
-FUSIONS = ("static", "dms", "image", "text", "fixed")
+#: Rivals of DMS: what weighs the answers of the corners (``fusion.rivals``).
+RIVALS = ("late", "mla", "qmf")
+FUSIONS = ("static", "dms", "image", "text", "fixed", *RIVALS)
 #: Options that belong to one kind of fusion.
 _BELONGS = MappingProxyType(
     {**dict.fromkeys(("alpha", "beta", "passes", "scheduler", "mixing"), "dms"), "weight": "fixed"}

@@ -20,7 +20,7 @@ def as_dict(result: Comparison, suite: str, a: str, b: str, truth: Sequence[str]
     """The stable JSON of ``compare``: difference is b − a, scores in [0, 1], undefined numbers null.
 
     ``error_pairs`` are out for an error in A or B, ``n_left_out`` because the corruption would make the
-    answer wrong; ``truth`` says which, a line each.
+    answer wrong; ``truth`` says which and what the suite sets, a line each.
     """
     return {
         "suite": suite,

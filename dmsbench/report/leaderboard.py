@@ -40,8 +40,8 @@ class ReportInfo:
     profile: str = "auto"
     """The severity profile; `auto`: the published tables, by each picture's size."""
     truth: tuple[str, ...] = ()
-    """What is left out because a corruption would make its answer wrong, and what is not though it would;
-    one line each."""
+    """What is left out because a corruption would make its answer wrong, what is not though it would, and
+    what the suite sets for single corruptions; one line each."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,8 +40,9 @@ class Job:
 
     @property
     def truth_lines(self) -> list[str]:
-        """What is left out and what is asked though it is false, a line each."""
-        return lines(self.left_out, self.included_though_false, self.plan.samples)
+        """What is left out, what is asked though it is false and what is set, a line each."""
+        settings = self.identity.get("settings", {})
+        return lines(self.left_out, self.included_though_false, settings, self.plan.samples)
 
     @property
     def fingerprint(self) -> str:
@@ -56,7 +57,9 @@ def prepare(suite: Suite, out: Path) -> Job:
     """
     settings = suite.differing()
     config = suite.dataset
-    dataset = load_dataset(config.name, config.split, config.path, config.images)
+    dataset = load_dataset(
+        config.name, config.split, config.path, config.images, level=config.level, count=config.count
+    )
     samples = limited(dataset, suite.limit)
     if not samples:
         raise DataError(f"data set '{dataset.name}' has no samples")

@@ -25,7 +25,7 @@ ABSENT = torch.finfo(torch.float32).min
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """A question and its answer as tokens: ``ids[evidence]`` is the question, ``ids[answer:]`` the answer."""
+    """A sample as tokens: ``ids[evidence]`` is its text evidence, ``ids[answer:]`` the answer."""
 
     ids: tuple[int, ...]
     evidence: slice
@@ -35,7 +35,9 @@ class Turn:
 def tokenise(tokenizer: PreTrainedTokenizerFast, sample: Sample, pieces: Sequence[str] | None = None) -> Turn:
     """What follows the image in the conversation, answer and end of sequence included.
 
-    ``pieces``, which must join to the question, are tokenised one by one: a question in other byte pairs.
+    The evidence is the sample's context where it has one, which stands before the question on a line of
+    its own, else the question. ``pieces``, which must join to the evidence, are tokenised one by one: the
+    same words in other byte pairs.
     """
 
     def ids(text: str) -> list[int]:
@@ -43,11 +45,13 @@ def tokenise(tokenizer: PreTrainedTokenizerFast, sample: Sample, pieces: Sequenc
         return found
 
     before, after = ids("\n"), ids(" ASSISTANT:")
-    question = [token for piece in pieces or (sample.question,) for token in ids(piece)]
+    if sample.context is not None:
+        after = [*ids(f"\n{sample.question}"), *after]
+    evidence = [token for piece in pieces or (sample.evidence,) for token in ids(piece)]
     return Turn(
-        ids=(*before, *question, *after, *ids(f" {sample.answers[0]}"), int(tokenizer.eos_token_id)),
-        evidence=slice(len(before), len(before) + len(question)),
-        answer=len(before) + len(question) + len(after),
+        ids=(*before, *evidence, *after, *ids(f" {sample.answers[0]}"), int(tokenizer.eos_token_id)),
+        evidence=slice(len(before), len(before) + len(evidence)),
+        answer=len(before) + len(evidence) + len(after),
     )
 
 
@@ -85,7 +89,7 @@ def pack(
 ) -> Pack:
     """Packs B pictures with Q turns each behind prefixes of ``prefix`` tokens, ``image`` among them.
 
-    ``absent`` (B, Q) takes a modality away: 0 none, 1 the image, 2 the question. Its keys do not exist
+    ``absent`` (B, Q) takes a modality away: 0 none, 1 the image, 2 the text evidence. Its keys do not exist
     for the slot, and where ``boosted`` the other modality's keys carry log 2, as they do at that corner
     of the weight simplex.
     """

@@ -17,7 +17,8 @@ from corruptions import SEVERITIES, get, image_view, names, text_view
 
 PATH = Path(__file__).with_name("corruption_golden.json")
 
-# Arithmetic of NumPy alone: the same bytes on every machine. The others go through OpenCV or Pillow.
+# Whole numbers, tables and NumPy's arithmetic: the same bytes on every machine. The others go through
+# filters and codecs of OpenCV or Pillow.
 EXACT = (
     *("speckle_noise", "fog", "frost", "brightness", "saturate"),
     *("gaussian_noise", "shot_noise", "impulse_noise", "contrast", "occlusion"),

@@ -295,6 +295,20 @@ def test_protected_words_stay_and_the_package_respaces_the_rest(name: str) -> No
 
 
 @needs_texts
+def test_words_that_are_no_set_are_the_callers_fault() -> None:
+    with pytest.raises(InvalidInputError, match="protect must be a set of words, got 'circle'"):
+        text_view(
+            "is there a circle?",
+            "keyboard",
+            1,
+            seed=0,
+            unit="u",
+            protect="circle",  # type: ignore[arg-type]
+            backend="nlpaug",
+        )
+
+
+@needs_texts
 @pytest.mark.parametrize("name", ["keyboard", "char_replace", "ocr"])
 def test_the_share_of_letters_is_the_catalogues(name: str) -> None:
     question = "which animals might people usually observe around these beautiful mountains"

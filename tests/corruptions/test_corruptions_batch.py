@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -43,3 +45,33 @@ def test_refusals(picture: NDArray[np.uint8]) -> None:
         corrupt_images([picture, picture], "fog", 1, seed=0, units=["a", "b"], profile="nope")
     with pytest.raises(InvalidInputError, match="RGB"):
         corrupt_images([picture[..., 0]], "fog", 1, seed=0, units=["a"])
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"units": "ab"}, "units must be a list of strings, got 'ab'"),
+        ({"units": None}, "units must be a list, got NoneType"),
+        ({"units": iter(["a", "b"])}, "units must be a list"),
+        ({"units": [1, 2]}, "unit must be a string, got 1"),
+        ({"images": iter([])}, "images must be a list"),
+        ({"images": [[[0, 0, 0]], None]}, "image must be a NumPy array, got list"),
+        ({"threads": "2"}, "threads must be a whole number from 1, got '2'"),
+        ({"threads": 2.5}, "threads must be a whole number from 1, got 2.5"),
+    ],
+)
+@pytest.mark.parametrize("name", ["fog", "contrast"])
+def test_wrong_types_are_refused(
+    picture: NDArray[np.uint8], name: str, given: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(InvalidInputError, match=message):
+        corrupt_images(
+            **{"images": [picture, picture], "units": ["a", "b"], **given}, name=name, severity=1, seed=0
+        )
+
+
+def test_what_draws_nothing_needs_a_seed_and_a_unit_all_the_same(picture: NDArray[np.uint8]) -> None:
+    with pytest.raises(InvalidInputError, match="seed must be a whole number"):
+        image_view(picture, "contrast", 1, seed="0", unit="a")  # type: ignore[arg-type]
+    with pytest.raises(InvalidInputError, match="unit must be a string"):
+        image_view(picture, "contrast", 1, seed=0, unit=7)  # type: ignore[arg-type]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import pytest
@@ -319,3 +320,9 @@ def test_wrong_texts_are_refused() -> None:
         corrupt_text("abc", "contrast", 1, rng)
     with pytest.raises(InvalidInputError, match="severity must be"):
         text_view("abc", "keyboard", 0, seed=0, unit="a")
+
+
+@pytest.mark.parametrize("protect", ["circle", 3, frozenset([3]), [None]])
+def test_protect_is_a_set_of_words(protect: Any) -> None:
+    with pytest.raises(InvalidInputError, match="protect must be a set of words"):
+        text_view("is there a circle?", "keyboard", 1, seed=0, unit="u", protect=protect)

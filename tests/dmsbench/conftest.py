@@ -1,8 +1,9 @@
-"""Tiny LLaVA checkpoints with random weights, large enough that logits differ and answers end early."""
+"""Tiny checkpoints with random weights, large enough that logits differ and answers end early."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,7 @@ import numpy.typing as npt
 import pytest
 
 if TYPE_CHECKING:
+    from dmsbench.models.blip2 import Blip2Model
     from dmsbench.models.llava import LlavaModel
 
 Pixels = npt.NDArray[np.uint8]
@@ -82,6 +84,30 @@ def tiny_llava_eager(tiny_folder: Path) -> LlavaModel:
     from dmsbench.models.llava import LlavaModel
 
     return LlavaModel(tiny_folder, attention="eager")
+
+
+@pytest.fixture(scope="session")
+def tiny_blip2_folder(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """The folder of a tiny BLIP-2 by its text model: opt, llama or t5."""
+    from tiny_blip2 import save_tiny_blip2
+
+    @cache
+    def folder(kind: str) -> Path:
+        return save_tiny_blip2(tmp_path_factory.mktemp("blip2") / kind, kind)
+
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_blip2(tiny_blip2_folder: Callable[[str], Path]) -> Callable[..., Blip2Model]:
+    """A tiny BLIP-2 by its text model and, if not sdpa, its attention implementation."""
+    from dmsbench.models.blip2 import Blip2Model
+
+    @cache
+    def model(kind: str, attention: str = "sdpa") -> Blip2Model:
+        return Blip2Model(tiny_blip2_folder(kind), attention=attention)
+
+    return model
 
 
 @pytest.fixture(scope="session")

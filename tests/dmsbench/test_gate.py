@@ -169,3 +169,13 @@ def test_not_comparable() -> None:
 def test_bad_tolerance(tolerance: float) -> None:
     with pytest.raises(DmsbenchError, match="tolerance must lie between 0 and 1"):
         gate(frame(BASE[:4]), frame(BASE[:4]), tolerance)
+
+
+def test_nothing_but_left_out_conditions_is_nothing_to_gate() -> None:
+    reference = frame(BASE)
+    reference["left"] = reference["image_severity"] > 0
+    reference.loc[reference["left"], "status"] = "left_out"
+    reference.loc[reference["left"], "score"] = np.nan
+    reference = reference.drop(columns="left")
+    with pytest.raises(NotComparableError, match="nothing to gate"):
+        gate(reference, reference.copy())

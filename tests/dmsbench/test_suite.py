@@ -34,11 +34,14 @@ def write(folder: Path, content: Any) -> str:
 
 
 def test_builtin_suites_load_and_hold_what_they_promise() -> None:
-    assert set(builtin_suites()) == {"smoke", "vqa-corrupt"}
+    assert set(builtin_suites()) == {"smoke", "vqa-corrupt", "context-vqa-corrupt"}
     suite = load_suite("vqa-corrupt")
     assert len(suite.conditions) == 1 + 19 * 5
     assert suite.models == ("baseline", "dms")
     assert len(load_suite("smoke").conditions) == 1 + 6 * 3
+    context = load_suite("context-vqa-corrupt")
+    assert len(context.conditions) == 1 + 20 * 5
+    assert (context.models, context.protect, context.dataset.level) == ((), (), 1)
 
 
 def test_conditions_clean_first_and_on_the_side_that_a_corruption_targets(tmp_path: Path) -> None:
@@ -73,7 +76,13 @@ def test_conditions_clean_first_and_on_the_side_that_a_corruption_targets(tmp_pa
         ({"grid": {"joint": [{"image": "ocr", "text": "ocr"}]}}, "'ocr' is a corruption of kind text"),
         ({"grid": "all"}, "grid: input should be"),
         ({"dataset": {"name": "local"}}, "dataset: 'path' belongs to the local data set"),
-        ({"dataset": {"name": "vqav3"}}, r"dataset\.name: input should be 'easy_vqa' or 'local'"),
+        ({"dataset": {"name": "vqav3"}}, r"dataset\.name: input should be 'easy_vqa', 'scenes' or 'local'"),
+        ({"dataset": {"name": "easy_vqa", "level": 1}}, "dataset: 'level' belongs to the data set scenes"),
+        ({"dataset": {"name": "easy_vqa", "count": 9}}, "dataset: 'count' belongs to the data set scenes"),
+        ({"dataset": {"name": "scenes", "level": 4}}, "level: input should be less than or equal to 3"),
+        ({"dataset": {"name": "scenes", "count": 0}}, "count: input should be greater than or equal"),
+        ({"dataset": {"name": "scenes", "path": "x"}}, "dataset: 'path' belongs to the local data set"),
+        ({"dataset": {"name": "scenes", "levl": 1}}, "levl: unknown key 'levl': did you mean 'level'"),
     ],
 )
 def test_a_bad_suite_is_refused_with_file_key_and_expectation(

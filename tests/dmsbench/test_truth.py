@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from corruptions import Topic
-from dmsbench.data import easy_vqa
+from dmsbench.data import easy_vqa, scenes
 from dmsbench.data.base import Sample, fingerprint
 from dmsbench.data.local import load
 from dmsbench.errors import SuiteError
@@ -71,13 +72,14 @@ def test_counts_and_lines() -> None:
     ]
     included = included_though_false(Truth(frozenset({"mismatch", "grayscale", "scale"})), samples)
     assert included == ["grayscale", "mismatch"]  # nothing here is about count or size
-    assert lines(found[:1], included, 1200) == [
+    assert lines(found[:1], included, {}, 1200) == [
         "left out: hue_shift 1 of 1,200 samples (colour)",
         "included though they make answers wrong: grayscale, mismatch",
     ]
-    assert lines(found[:1], ["mismatch"], 1) == [
+    assert lines(found[:1], ["mismatch"], {"keyboard": {"protect": []}}, 1) == [
         "left out: hue_shift 1 of 1 samples (colour); in no mean",
         "included though it makes answers wrong: mismatch",
+        "set for keyboard: protect nothing",
     ]
 
 
@@ -123,6 +125,13 @@ def test_builtin_suites_keep_their_grids_whole(name: str) -> None:
     assert included_though_false(Truth.of(shipped), samples) == ["mismatch"]
 
 
+def test_the_suite_of_scenes_asks_everything_under_everything() -> None:
+    shipped = load_suite("context-vqa-corrupt")
+    samples = scenes.load("test", count=60).samples
+    assert left_out(Truth.of(shipped), samples, shipped.conditions) == []
+    assert included_though_false(Truth.of(shipped), samples) == ["mismatch", "mismatch_text"]
+
+
 def test_easy_vqa_declares_colours_and_whether_there_is_one() -> None:
     about = {(s.question, s.answers[0] in ("yes", "no")): s.about for s in easy_vqa.load("test").samples}
     assert about["what color is the shape?", False] == ("colour",)
@@ -135,7 +144,7 @@ def test_easy_vqa_declares_colours_and_whether_there_is_one() -> None:
 
 def test_own_data_may_declare(tmp_path: Path) -> None:
     base = {"image": "a.png", "question": "which?", "answers": ["red"]}
-    given: list[object] = ["none", None, [], "colour", ["text", "colour", "text"], ["color"], 3, [1]]
+    given: list[object] = ["none", None, [], "colour", ["text", " colour ", "text"], ["color"], 3, [1]]
     rows = [{**base, "id": str(i)} | ({} if v == "none" else {"about": v}) for i, v in enumerate(given)]
     (tmp_path / "q.jsonl").write_text("\n".join(map(json.dumps, rows)))
     found = {s.id: s for s in load(tmp_path / "q.jsonl").samples}
@@ -152,3 +161,36 @@ def test_only_what_is_declared_is_in_the_fingerprint() -> None:
     assert len(prints) == 3
     assert undeclared == "5a0fad56be382d8a889453b9cf8006d3"  # as before there was anything to declare
     assert fingerprint([sample("colour", "text")]) == fingerprint([sample("text", "colour")])
+
+
+def test_words_without_the_default_protection_can_make_a_question_false() -> None:
+    keyboard = View("keyboard", 2)
+    about_count = sample("count")
+    assert Truth().reason(about_count, keyboard) is None
+    bare = Truth(unprotected=frozenset({"keyboard"}))
+    assert bare.reason(about_count, keyboard) == "keyboard makes count false"
+    assert bare.reason(sample("text"), keyboard) is None
+    assert bare.reason(about_count, View("ocr", 2)) is None
+
+
+def test_a_damaged_context_leaves_the_question_true() -> None:
+    bare = Truth(unprotected=frozenset({"keyboard"}))
+    beside = replace(sample("count", "wording"), context="three cats on a sofa")
+    assert bare.reason(beside, View("keyboard", 2), SWAP) is None
+    assert bare.reason(beside, View("mismatch_text", 2)) is not None
+    assert bare.reason(replace(beside, about=("colour",)), HUE) is not None
+
+
+def test_a_suite_knows_whom_it_leaves_unprotected() -> None:
+    plain = load_suite("vqa-corrupt")
+
+    def unprotected(**changes: object) -> frozenset[str]:
+        return Suite.model_validate(plain.model_dump() | changes).unprotected
+
+    texts = frozenset(plain.grid.text)
+    assert unprotected() == unprotected(protect=["default", "circle"]) == frozenset()
+    assert unprotected(protect=["red"]) == texts
+    assert unprotected(settings={"ocr": {"protect": []}}) == {"ocr"}
+    assert unprotected(protect=[], include_false=["ocr", "mismatch"]) == texts
+    with pytest.raises(ValueError, match="'ocr' makes nothing false"):
+        unprotected(include_false=["ocr"])

@@ -52,12 +52,23 @@ def test_brackets_are_no_markup_and_errors_are_explained(
     assert (done.code, "out[/y]" in done.out) == (0, True)
 
 
+def test_a_suite_may_leave_its_models_to_the_command_line(
+    dmsbench: Callable[..., Any], tmp_path: Path
+) -> None:
+    file = tmp_path / "s.yaml"
+    file.write_text(HEAD + "models: []\ngrid: {text: [keyboard]}")
+    assert "models to be given: fine" in dmsbench("suite", "check", file).out
+    done = dmsbench("run", "--suite", file, "--out", tmp_path)
+    assert done.code == 2
+    assert "suite 's' names no models: give --model NAME=SPEC" in done.err
+
+
 @pytest.mark.parametrize(
     ("more", "said"),
     [
         ("models: [basline]\ngrid: {text: [keyboard]}", "did you mean 'baseline'"),
-        ("models: []\ngrid: {text: [keyboard]}", "models: "),
         ("grid: {}\ndataset: {name: easy_vqa, split: tset}", "no split 'tset'"),
+        ("grid: {}\ndataset: {name: scenes, split: tset}", "scenes has no split 'tset'"),
         ("grid: {}\ndataset: {name: easy_vqa, images: x}", "'images' belongs to the local data set"),
     ],
 )

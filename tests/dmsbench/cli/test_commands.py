@@ -211,7 +211,7 @@ def test_dry_run_writes_nothing(tmp_path: Path, dmsbench: Call) -> None:
             ["run", "--suite", "smoke", "--model", "a=baseline", "--model", "a=dms"],
             "two models are named 'a'",
         ),
-        (["run", "--suite", "smoke", "--model", "x=/tmp"], "cannot load '/tmp' as a LLaVA checkpoint"),
+        (["run", "--suite", "smoke", "--model", "x=/tmp"], "cannot load '/tmp': it has no config.json"),
         (["compare", "a", "b", "--out", "/nonexistent"], "no runs here; start with: dmsbench run"),
         (["gate", "--reference", "a", "--candidate", "b", "--tolerance", "7"], "tolerance"),
         (["suite", "check", "nope"], "unknown suite 'nope'"),

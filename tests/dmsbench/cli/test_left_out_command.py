@@ -121,6 +121,22 @@ def test_a_corruption_that_leaves_all_out_is_in_no_mean_and_still_reported(
     assert (folder / "curves.png").is_file()
 
 
+def test_what_a_suite_sets_stands_in_the_plan_and_in_every_report(
+    command: tuple[str | Path, ...], tmp_path: Path, dmsbench: Call
+) -> None:
+    suite = tmp_path / "hues.yaml"
+    suite.write_text(suite.read_text() + "settings: {contrast: {profile: calibrated}}\n")
+    told = "set for contrast: profile calibrated"
+    assert told in dmsbench(*command, "--dry-run").out.splitlines()
+    done = dmsbench(*command, "--model", "baseline", "--model", "other=baseline")
+    assert done.code == 0
+    assert told in done.err
+    assert told in done.out
+    (folder,) = (tmp_path / "results" / "hues").iterdir()
+    assert f"- {told}." in (folder / "leaderboard.md").read_text()
+    assert told in dmsbench("compare", "baseline", "other", "--out", tmp_path / "results").out
+
+
 @pytest.mark.parametrize(
     ("name", "said"),
     [

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from tiny_blip2 import KINDS
 
 from dmsbench.fusion.points import CORNERS_AND_UNIFORM, Evidence, Points
 from dmsbench.fusion.rule_mixture import RuleMixture
@@ -16,6 +17,7 @@ from dmsbench.fusion.schedulers import RuleScheduler
 from dmsbench.fusion.signals import confidence
 from dmsbench.fusion.typicality import Typicality
 from dmsbench.models.base import Answers, Prompt
+from dmsbench.models.blip2 import Blip2Model
 from dmsbench.models.evidence import MonteCarlo
 from dmsbench.models.llava import LlavaModel
 from dmsbench.models.mixed import MixedModel
@@ -212,3 +214,24 @@ def test_the_rule_as_a_mixture_has_the_rules_mean_point(
     assert biased.weights is not None and mixed.weights is not None
     np.testing.assert_allclose(mixed.weights, biased.weights, atol=1e-3)
     assert RuleMixture(rule).settings() == {"scheduler": "rule_mixture", "alpha": 20.0, "beta": 5.0}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_blip2_is_mixed_by_the_same_seam(
+    tiny_blip2: Callable[..., Blip2Model], noise_pictures: list[Any], kind: str
+) -> None:
+    adapter = tiny_blip2(kind)
+    static = ask(adapter, noise_pictures)
+    uniform = ask(MixedModel(adapter, always(0, 0, 1), answer_space=SPACE), noise_pictures)
+    assert uniform.texts == static.texts
+    np.testing.assert_allclose(uniform.confidence, static.confidence, atol=1e-6, rtol=1e-3)
+    width = adapter.encode(noise_pictures).tower.shape[1]
+    clean = torch.randn(20, width, generator=torch.Generator().manual_seed(0))
+    told = Told(by_confidence, typicality=True)
+    text = adapter.prefill(adapter.encode(noise_pictures), [0], PROMPTS[:1], pool=True).text
+    assert text is not None
+    fitted = (Typicality.fit(clean, 5), Typicality.fit(torch.randn(20, text.shape[1]), 5))
+    mixed = ask(MixedModel(adapter, told, answer_space=SPACE, typicality=fitted), noise_pictures)
+    (evidence,) = told.seen
+    assert evidence.typicality is not None and torch.isfinite(evidence.typicality).all()
+    assert mixed.weights is not None and np.ptp(mixed.weights[:3, 0]) > 0

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from dmsbench.errors import ModelError
+from dmsbench.models.base import Prompt
+from dmsbench.models.blip2 import Blip2Model
+from dmsbench.models.fixed import FixedModel
 from dmsbench.models.llava import LlavaModel
+from dmsbench.models.mixed import MixedModel
 from dmsbench.models.scheduled import ScheduledModel
-from dmsbench.models.spec import parse
+from dmsbench.models.spec import RIVALS, parse
 from dmsbench.models.zoo import SCHEDULER_FILE, Zoo, pick_device
 
 
@@ -29,6 +35,30 @@ def test_models_of_one_checkpoint_share_its_adapter(tiny_folder: Path) -> None:
     other = zoo.load(parse(f"d={tiny_folder},max_new_tokens=3,attention=eager,dtype=bfloat16"))
     assert isinstance(other, LlavaModel) and other is not static
     assert (other.max_new_tokens, other.attention, other.dtype) == (3, "eager", "bfloat16")
+
+
+def test_the_checkpoints_config_picks_the_adapter(
+    tiny_folder: Path, tiny_blip2_folder: Callable[[str], Path], tmp_path: Path
+) -> None:
+    zoo = Zoo(answer_space=("red", "blue"))
+    assert isinstance(zoo.load(parse(f"a={tiny_folder}")), LlavaModel)
+    assert isinstance(zoo.load(parse("baseline")), LlavaModel)
+    for kind in ("opt", "t5"):
+        static = zoo.load(parse(f"b={tiny_blip2_folder(kind)}"))
+        weighted = zoo.load(parse(f"c={tiny_blip2_folder(kind)},fusion=dms,alpha=3,beta=0.5"))
+        assert isinstance(static, Blip2Model)
+        assert isinstance(weighted, ScheduledModel) and weighted.adapter is static
+    other = tmp_path / "other"
+    shutil.copytree(tiny_folder, other)
+    config = json.loads((other / "config.json").read_text())
+    (other / "config.json").write_text(json.dumps(config | {"model_type": "qwen2_5_vl"}))
+    with pytest.raises(ModelError, match=r"model type is 'qwen2_5_vl'.*supported are blip-2, llava"):
+        zoo.load(parse(f"m={other}"))
+    for text in ("{", "{}"):
+        (other / "config.json").write_text(text)
+        with pytest.raises(ModelError, match=f"cannot load '{other}'") as caught:
+            zoo.load(parse(f"m={other}"))
+        assert "\n" not in str(caught.value)
 
 
 def test_an_open_task_has_the_whole_vocabulary_as_outcomes(tiny_folder: Path) -> None:
@@ -66,3 +96,28 @@ def test_devices() -> None:
         with pytest.raises(ModelError, match="cannot be used") as caught:
             pick_device(name)
         assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", RIVALS)
+def test_rivals_mix_the_corners_alone(tiny_folder: Path, noise_pictures: list[Any], name: str) -> None:
+    model = Zoo(answer_space=("red", "blue")).load(parse(f"r={tiny_folder},fusion={name}"))
+    assert isinstance(model, MixedModel)
+    prompts = [Prompt("What color is the circle?"), Prompt("no")]
+    state = model.encode(noise_pictures)
+    shares = model.scheduler.mixture(model.evidence(state, [0, 1], prompts))
+    assert (shares[:, model.scheduler.points.uniform] == 0).all()
+    answers = model.answer(state, [0, 1], prompts)
+    assert answers.weights is not None
+    assert answers.weights.sum(axis=1) == pytest.approx(1.0)
+    assert model.settings()["fusion"]["scheduler"] in ("late_fusion", "mla", "qmf")
+
+
+def test_controls_share_the_adapter(tiny_folder: Path) -> None:
+    zoo = Zoo()
+    static = zoo.load(parse(f"a={tiny_folder}"))
+    for options, point in (("fusion=image", (1.0, 0.0)), ("fusion=fixed,weight=0.25", (0.25, 0.75))):
+        model = zoo.load(parse(f"b={tiny_folder},{options}"))
+        assert isinstance(model, FixedModel) and model.adapter is static
+        assert model.scheduler.point == point
+    ruled = zoo.load(parse(f"c={tiny_folder},fusion=dms,alpha=1,beta=2,mixing=mixture"))
+    assert isinstance(ruled, MixedModel) and ruled.scheduler.settings()["scheduler"] == "rule_mixture"

@@ -83,6 +83,7 @@ def keys(made: Job) -> dict[str, str]:
         ("settings: {drop_text: {}}", "'drop_text' is a corruption of kind modality, which has no settings"),
         ("settings: {contrast: {backnd: x}}", "unknown key 'backnd': did you mean 'backend'"),
         ("protect: all", r"protect: use 'default' or a list of words, such as \[default, circle\] or \[\]"),
+        ("include_false: keyboard", "include_false: input should be a list$"),
         ("protect: [no]", "protect: false is not a word; quote what YAML reads otherwise"),
         ("protect: ['#number']", "unknown class '#number': known: #numerals, #options, #n't"),
         ("settings: {keyboard: {protect: [traffic light]}}", "'traffic light' is not one word"),
@@ -114,6 +115,13 @@ def test_a_setting_counts_in_the_keys_of_its_own_records_alone(suite_file: Path)
     assert spared.identity["settings"] == {"keyboard": {"protect": ["circle", "default"]}}
     assert keys(plain)["contrast@1"] == keys(spared)["contrast@1"]
     assert keys(plain)["clean"] != keys(spared)["clean"]  # its pieces hold the text views too
+
+
+def test_default_means_the_whole_list_in_any_case(suite_file: Path) -> None:
+    usual, capital = (job(suite_file, f"protect: [{word}, circle]").suite for word in ("default", "Default"))
+    assert usual.applied["keyboard"].protect == corruptions.PROTECTED | {"circle"}
+    assert capital.applied == usual.applied
+    assert job(suite_file, "protect: DEFAULT").suite.applied == job(suite_file).suite.applied
 
 
 def test_a_backend_counts_with_its_version(suite_file: Path, installed: dict[str, str]) -> None:
