@@ -137,7 +137,7 @@ def _training_data(suite: Suite, data: Path | None, images: Path | None) -> Data
         raise DmsbenchError(
             f"suite '{suite.name}' has local data without a training split: give a training file by --data"
         )
-    return load_dataset(config.name, "train")
+    return load_dataset(config.name, "train", level=config.level)
 
 
 def _print(reached: Figures, spec: ModelSpec, out: Path, console: Console) -> None:

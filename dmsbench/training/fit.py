@@ -23,7 +23,7 @@ from dmsbench.models.mixed import typicality_of
 from dmsbench.runner.views import Views
 from dmsbench.suite import Suite
 from dmsbench.training.collect import Collected, Collector, Fittable
-from dmsbench.training.simulated import DRAWS, SEVERITIES, draws, taken
+from dmsbench.training.simulated import DRAWS, SEVERITIES, draws, simulating, taken
 from dmsbench.training.validation import Figures, figures
 
 #: What a scheduler may look at.
@@ -77,18 +77,19 @@ def fit(
     Raises DataError where too few samples are left to fit on.
     """
     samples = taken(dataset, plan.limit)
+    simulated = simulating(suite, plan.families)
     outcomes = _outcomes(adapter, dataset)
     monte_carlo = MonteCarlo()
     reader = PointReader(adapter, CORNERS_AND_UNIFORM, outcomes, monte_carlo)
-    views = Views(plan.seed, dataset, suite.profile, suite.applied)
+    views = Views(plan.seed, dataset, simulated.profile, simulated.applied)
     identity = {
         "dataset": dataset.fingerprint,
         "seed": plan.seed,
         "profile": suite.profile,
-        "settings": suite.differing(),
+        "settings": simulated.differing(),
     }
     collector = Collector(adapter, reader, views, out / EVIDENCE_FOLDER, identity, batch_size=batch_size)
-    drawn = draws(samples, plan.families, plan.seed, plan.times)
+    drawn = draws(samples, plan.families, plan.seed, plan.times, simulated.unprotected)
     done = rows = 0
 
     def count(parts: int, found: int) -> None:
@@ -149,6 +150,7 @@ def _fitted(
         "severities": list(SEVERITIES),
         "held_out": list(plan.held_out),
         "profile": suite.profile,
+        "protect": list(suite.protect),
         "draws": plan.times,
         "seed": plan.seed,
         "signals": plan.signals,

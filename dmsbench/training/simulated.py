@@ -10,10 +10,13 @@ from dmsbench.data.base import Dataset, Sample
 from dmsbench.errors import DmsbenchError, UnknownNameError
 from dmsbench.fusion.objective import unit_hash
 from dmsbench.grid import Condition, View
+from dmsbench.suite import Suite
 from dmsbench.truth import Truth
 
 #: Drawn where no corruption is named: of images and of texts, graded and whole.
 FAMILIES = ("gaussian_noise", "occlusion", "low_light", "word_delete", "mask_text", "mismatch_text")
+#: What exchanges one modality for another sample's.
+MISMATCHES = ("mismatch", "mismatch_text")
 #: What leaves a sample one modality.
 ABSENT = ("drop_image", "drop_text")
 SEVERITIES = (1, 2, 3, 4, 5)
@@ -52,14 +55,33 @@ class Draw:
     samples: tuple[Sample, ...]
 
 
-def draws(samples: Iterable[Sample], families: Sequence[str], seed: int, times: int = DRAWS) -> list[Draw]:
+def simulating(suite: Suite, families: Sequence[str]) -> Suite:
+    """The suite with these corruptions as its grid, made as the suite sets them (profile, protection)."""
+    data = suite.model_dump(mode="python")
+    data["grid"] = {
+        kind: tuple(name for name in families if corruptions.get(name).kind == kind)
+        for kind in ("image", "text", "modality")
+    }
+    data["include_false"] = ()
+    data["settings"] = {name: own for name, own in data["settings"].items() if name in families}
+    return Suite.model_validate(data)
+
+
+def draws(
+    samples: Iterable[Sample],
+    families: Sequence[str],
+    seed: int,
+    times: int = DRAWS,
+    unprotected: frozenset[str] = frozenset(),
+) -> list[Draw]:
     """Every image so many times, each under clean or a family (all equally likely) at a random severity.
 
     A draw depends on the image's name and the seed alone. A draw keeps the samples that can be asked and
-    whose answer the corruption leaves true; a draw that keeps none is left out. A mismatched text is asked
-    only of samples with a context: where the question itself is exchanged, the answer is to another.
+    whose answer the corruption leaves true; a draw that keeps none is left out. What is mismatched is asked
+    only of samples with a context, of which the other half still tells the truth. ``unprotected``: text
+    corruptions that spare no words.
     """
-    truth = Truth(frozenset({"mismatch_text"}))
+    truth = Truth(frozenset(MISMATCHES), unprotected)
     members: dict[str, list[Sample]] = {}
     for sample in samples:
         members.setdefault(sample.group, []).append(sample)
@@ -72,7 +94,7 @@ def draws(samples: Iterable[Sample], families: Sequence[str], seed: int, times: 
                 for sample in asked
                 if sample.fault is None
                 and truth.reason(sample, condition.image, condition.text) is None
-                and (condition.text.corruption != "mismatch_text" or sample.context is not None)
+                and (condition.corruption not in MISMATCHES or sample.context is not None)
             )
             if kept:
                 found.append(Draw(group, number, condition, kept))

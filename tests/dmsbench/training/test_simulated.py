@@ -10,7 +10,8 @@ import pytest
 
 from dmsbench.data.base import Sample
 from dmsbench.errors import DmsbenchError, UnknownNameError
-from dmsbench.training.simulated import FAMILIES, chosen_families, draws
+from dmsbench.suite import load_suite
+from dmsbench.training.simulated import FAMILIES, chosen_families, draws, simulating
 
 
 def sample(number: int, *, context: str | None = None, **about: object) -> Sample:
@@ -65,3 +66,14 @@ def test_families() -> None:
         chosen_families(("drop_image",), ())
     with pytest.raises(DmsbenchError, match="every corruption is held out"):
         chosen_families((), FAMILIES)
+
+
+def test_corruptions_are_made_as_the_suite_sets_them() -> None:
+    suite = load_suite("context-vqa-corrupt")
+    ours = simulating(suite, ("word_delete", "word_swap", "low_light", "mismatch_text"))
+    assert ours.corruption_names == ("low_light", "word_delete", "word_swap", "mismatch_text")
+    assert ours.applied["word_swap"].protect == suite.applied["word_delete"].protect == frozenset()
+    assert ours.unprotected == {"word_delete", "word_swap"}
+    coloured = [replace(each, about=("colour",), context=None) for each in MANY[:300]]
+    names = {d.condition.corruption for d in draws(coloured, ("word_swap",), 0, unprotected=ours.unprotected)}
+    assert names == {"clean"}
