@@ -75,7 +75,7 @@ def load_fitted(folder: Path, weights: str) -> FittedFolder:
         if card["weights_hash"] != weights:
             raise ModelError(
                 f"the scheduler in {folder} was fitted on other weights ({card['weights_hash'][:12]}, the "
-                f"model's are {weights[:12]}): fit one for this checkpoint"
+                f"model's are {weights[:12]}), or in another dtype: fit one for this checkpoint"
             )
         scheduler = LearnedScheduler.load(folder)
         if scheduler.fingerprint != card["scheduler"]:

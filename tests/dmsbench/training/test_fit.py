@@ -162,3 +162,22 @@ def test_the_scheduler_in_use_sees_what_it_was_fitted_on(
     expected = shares @ CORNERS_AND_UNIFORM.tensor
     torch.testing.assert_close(torch.from_numpy(answers.weights), expected, atol=1e-5, rtol=1e-4)
     assert mix(shares, evidence.probabilities).shape == (2, 13)
+
+
+@pytest.mark.parametrize("kind", ["opt", "t5"])
+def test_blip2_is_fitted_alike(
+    tiny_blip2_folder: Callable[[str], Path],
+    train: Dataset,
+    noise_pictures: list[Any],
+    tmp_path: Path,
+    kind: str,
+) -> None:
+    from dmsbench.models.base import Prompt
+
+    spec = parse(f"x={tiny_blip2_folder(kind)}")
+    fit(Zoo().adapter(spec), train, SUITE, tmp_path, replace(PLAN, limit=200))
+    model = Zoo().load(parse(f"x={tiny_blip2_folder(kind)},fusion=dms,scheduler={tmp_path}"))
+    prompts = [Prompt("what color is the circle?"), Prompt("no", has_image=False)]
+    answers = model.answer(model.encode(noise_pictures), [0, 1], prompts)
+    assert answers.weights is not None
+    assert 0 < answers.weights[0, 0] < 1 and answers.weights[1].tolist() == [0, 1]
