@@ -13,8 +13,17 @@ from dmsbench.grid import Condition, View
 from dmsbench.suite import Suite
 from dmsbench.truth import Truth
 
-#: Drawn where no corruption is named: of images and of texts, graded and whole.
-FAMILIES = ("gaussian_noise", "occlusion", "low_light", "word_delete", "mask_text", "mismatch_text")
+#: Drawn where no corruption is named: of images, of characters and words, and of whole texts. Without one of
+#: characters a scheduler takes every typing error for a lost text.
+FAMILIES = (
+    "gaussian_noise",
+    "occlusion",
+    "low_light",
+    "char_delete",
+    "word_delete",
+    "mask_text",
+    "mismatch_text",
+)
 #: What exchanges one modality for another sample's.
 MISMATCHES = ("mismatch", "mismatch_text")
 #: What leaves a sample one modality.

@@ -18,7 +18,7 @@ Call = Callable[..., Any]
 @pytest.fixture
 def scheduler(dmsbench: Call, tmp_path: Path) -> Path:
     out = tmp_path / "scheduler"
-    done = dmsbench("fit", "baseline", "--suite", "vqa-corrupt", "--out", out, "--limit", "300")
+    done = dmsbench("fit", "baseline", "--suite", "vqa-corrupt", "--out", out, "--limit", "800")
     assert done.code == 0, done.err
     assert "fitted" in done.out and "best constant" in done.out
     assert f"use it: --model NAME=tiny-llava-easy-vqa,fusion=dms,scheduler={out}" in done.out
