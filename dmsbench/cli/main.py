@@ -11,6 +11,7 @@ from typer.core import TyperGroup
 from dmsbench import __version__
 from dmsbench.cli import (
     compare_command,
+    fit_command,
     gate_command,
     list_command,
     preview_command,
@@ -51,6 +52,7 @@ app.command("run")(run_command.run)
 app.command("compare")(compare_command.compare)
 app.command("gate")(gate_command.gate)
 app.command("report")(report_command.report)
+app.command("fit")(fit_command.fit)
 app.command("preview")(preview_command.preview)
 app.command("list")(list_command.list_names)
 app.add_typer(suite_command.app, name="suite")

@@ -42,6 +42,37 @@ def watching(console: Console, plan: Plan, models: Sequence[str]) -> Iterator[Ca
     yield _plain(console, total * len(models))
 
 
+@contextlib.contextmanager
+def counting(console: Console, what: str) -> Iterator[Callable[[int, int, str], None]]:
+    """Gives a callback ``(done, total, note)`` that shows how far one piece of work is."""
+    if console.is_terminal and not console.quiet:
+        with Progress(
+            TextColumn("{task.description}", markup=False),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[note]}", markup=False),
+            TimeRemainingColumn(),
+            console=console,
+        ) as bars:
+            task = bars.add_task(what, total=None, note="")
+            yield lambda done, total, note: bars.update(task, completed=done, total=total, note=note)
+        return
+    began = last = time.monotonic()
+
+    def show(done: int, total: int, note: str) -> None:
+        nonlocal last
+        now = time.monotonic()
+        if now - last >= EVERY or done == total:
+            last = now
+            left = (now - began) / max(1, done) * (total - done)
+            console.print(
+                f"{what}: {done:,} of {total:,} ({done / total:.0%}), {note}, {left:.0f} s left",
+                highlight=False,
+            )
+
+    yield show
+
+
 def _plain(console: Console, total: int) -> Callable[[Event], None]:
     began = last = time.monotonic()
     done = errors = 0

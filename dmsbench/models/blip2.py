@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from transformers import Blip2ForConditionalGeneration
 
@@ -17,8 +16,10 @@ from dmsbench.fusion.attention_bias import SUPPORTED_ATTENTION, check_attention,
 from dmsbench.models.base import MODALITIES, Answers, Image, Prompt
 from dmsbench.models.blip2_prompts import Blip2Format
 from dmsbench.models.blip2_text import Prefix, Rows, text_model
-from dmsbench.models.llava import DTYPES, _hash_processor, _hash_weights, _padded
+from dmsbench.models.decoding import answer_mixture, decode
+from dmsbench.models.llava import DTYPES, _hash_processor, _hash_weights
 from dmsbench.models.loading import load_checkpoint
+from dmsbench.models.padding import mean_of, padded
 
 #: The text models whose positions, masks and caches are known to be driven as stock does it.
 TEXT_MODELS = ("opt", "llama", "t5")
@@ -29,11 +30,13 @@ class Blip2State:
     """N images after vision tower, Q-Former and projection; they do not depend on any question.
 
     ``tokens`` (N, Q, D): the query tokens as the text model reads them. ``prefix``: their keys and values
-    in a decoder-only text model, empty for an encoder-decoder.
+    in a decoder-only text model, empty for an encoder-decoder. ``tower`` (N, D'): the vision tower's mean
+    token.
     """
 
     tokens: torch.Tensor
     prefix: Prefix
+    tower: torch.Tensor
 
 
 class Blip2Model:
@@ -135,9 +138,14 @@ class Blip2Model:
     def encode(self, images: Sequence[Image]) -> Blip2State:
         """Runs vision tower, Q-Former, projection and prefix once for N images (uint8, H×W×3)."""
         values = self.pixel_values(images).to(self.device, DTYPES[self.dtype])
-        tokens = self.model.get_image_features(values, return_dict=True).pooler_output
+        tower: list[torch.Tensor] = []
+        watched = self.model.vision_model.register_forward_hook(
+            lambda _tower, _given, found: tower.append(found.last_hidden_state.mean(dim=1))
+        )
+        with watched:
+            tokens = self.model.get_image_features(values, return_dict=True).pooler_output
         tokens = tokens.to(self._embed(torch.zeros(1, dtype=torch.long, device=self.device)).dtype)
-        return Blip2State(tokens, self.text.prefix(tokens))
+        return Blip2State(tokens, self.text.prefix(tokens), tower[0])
 
     def pixel_values(self, images: Sequence[Image]) -> torch.Tensor:
         """What the checkpoint's image processor makes of the images, N×3×H×W."""
@@ -156,7 +164,20 @@ class Blip2Model:
         weights: torch.Tensor | None = None,
     ) -> Answers:
         """Greedy answers to B prompts; ``weights`` (B, M) or None for static."""
-        return self._decode(self.prefill(state, rows, prompts, weights))
+        start = self.prefill(state, rows, prompts, weights)
+        return decode(self, start, torch.arange(len(rows))[:, None], torch.ones(len(rows), 1))
+
+    @torch.inference_mode()
+    def answer_mixture(
+        self,
+        state: Blip2State,
+        rows: Sequence[int],
+        prompts: Sequence[Prompt],
+        points: torch.Tensor,
+        shares: torch.Tensor,
+    ) -> Answers:
+        """Greedy answers under Σ_p shares (B, P) · softmax(logits at points (P, M)); see ``decoding``."""
+        return answer_mixture(self, state, rows, prompts, points, shares)
 
     @torch.inference_mode()
     def prefill(
@@ -165,16 +186,18 @@ class Blip2Model:
         rows: Sequence[int],
         prompts: Sequence[Prompt],
         weights: torch.Tensor | None = None,
+        *,
+        pool: bool = False,
     ) -> Rows:
         """Reads the prompts behind their images' query tokens; the first half of ``answer``."""
         suffixes = [self.format.suffix(prompt) for prompt in prompts]
         width, queries = max(len(suffix.ids) for suffix in suffixes), state.tokens.shape[1]
-        ids, real, evidence = _padded(suffixes, width, self.processor.tokenizer.pad_token_id or 0)
+        ids, real, evidence = padded(suffixes, width, self.processor.tokenizer.pad_token_id or 0)
         bias = modality_bias(weights, torch.tensor([self.present(prompt) for prompt in prompts]))
         key_bias = torch.zeros(len(prompts), queries + width)
         key_bias[:, :queries] = bias[:, :1]
         key_bias[:, queries:] = torch.where(evidence, bias[:, 1:], torch.zeros(()))
-        return self.text.start(
+        start = self.text.start(
             state.tokens,
             state.prefix,
             torch.tensor(rows, device=self.device),
@@ -183,6 +206,8 @@ class Blip2Model:
             key_bias.to(self.device),
             self.max_new_tokens,
         )
+        start.text = mean_of(start.states, evidence.to(self.device)) if pool else None
+        return start
 
     def last_hidden(
         self, state: Blip2State, rows: Sequence[int], prompts: Sequence[Prompt], weights: torch.Tensor
@@ -216,9 +241,8 @@ class Blip2Model:
         The mean projected query token, and the mean embedding of the evidence's tokens (zeros for none).
         """
         suffixes = [self.format.suffix(prompt) for prompt in prompts]
-        ids, _, evidence = _padded(suffixes, max(len(suffix.ids) for suffix in suffixes), 0)
-        marked = evidence.to(self.device)[:, :, None]
-        text = (self._embed(ids.to(self.device)) * marked).sum(dim=1) / marked.sum(dim=1).clamp_min(1)
+        ids, _, evidence = padded(suffixes, max(len(suffix.ids) for suffix in suffixes), 0)
+        text = mean_of(self._embed(ids.to(self.device)), evidence.to(self.device))
         return state.tokens.mean(dim=1)[torch.tensor(rows, device=self.device)], text
 
     def corner_key(self, row: int, prompt: Prompt, modality: int) -> Hashable:
@@ -228,38 +252,26 @@ class Blip2Model:
             return suffix
         return row, suffix.ids[: suffix.first], suffix.last, suffix.ids[suffix.last :]
 
-    def _decode(self, rows: Rows) -> Answers:
-        count = len(rows.hidden)
-        live = torch.arange(count)
-        tokens: list[list[int]] = [[] for _ in range(count)]
-        total = torch.zeros(count)
-        margin = torch.full((count,), torch.inf)
-        for step in range(self.max_new_tokens):
-            best = torch.log_softmax(self.logits(rows.hidden), dim=-1).topk(2, dim=-1)
-            chosen = best.indices[:, 0]
-            total[live] += best.values[:, 0].cpu()
-            margin[live] = torch.minimum(margin[live], (best.values[:, 0] - best.values[:, 1]).cpu())
-            going = []
-            for i, (row, token) in enumerate(zip(live.tolist(), chosen.tolist(), strict=True)):
-                if token in self.stops:
-                    continue
-                tokens[row].append(token)
-                going.append(i)
-            if not going or step == self.max_new_tokens - 1:
-                break
-            if len(going) < len(live):
-                kept = torch.tensor(going)
-                live = live[kept]
-                kept = kept.to(self.device)
-                rows.keep(kept)
-                chosen = chosen[kept]
-            rows.step(chosen)
+    def image_features(self, state: Blip2State, rows: Sequence[int]) -> torch.Tensor:
+        """What tells a usual picture from an unusual one, (B, D): the mean token of the vision tower."""
+        return state.tower[torch.tensor(rows, device=self.device)]
+
+    def answer_tokens(self, answer: str) -> tuple[int, ...]:
+        """The tokens of an answer right after the prompt."""
+        return self.format.answer_tokens(answer)
+
+    def select(self, start: Rows, streams: torch.Tensor) -> None:
+        """Goes on with these rows of ``start``, in this order; a row may be taken more than once."""
+        start.keep(streams)
+
+    def feed(self, start: Rows, tokens: torch.Tensor) -> None:
+        """Gives each row its next token (B,)."""
+        start.step(tokens)
+
+    def read(self, tokens: Sequence[Sequence[int]]) -> tuple[str, ...]:
+        """Answers as text, without special tokens and blanks around them."""
         texts = self.processor.tokenizer.batch_decode(tokens, skip_special_tokens=True)
-        return Answers(
-            texts=tuple(text.strip() for text in texts),
-            confidence=total.exp().numpy().astype(np.float32),
-            margin=margin.numpy().astype(np.float32),
-        )
+        return tuple(text.strip() for text in texts)
 
     def _embed(self, ids: torch.Tensor) -> torch.Tensor:
         embedded: torch.Tensor = self.language_model.get_input_embeddings()(ids)

@@ -32,11 +32,11 @@ class Blip2Format(PromptFormat):
         """The whole prompt as the stock processor takes it: it writes the image tokens itself."""
         return super().text(prompt).removeprefix(self.image_token)
 
-    def first_answer_token(self, answer: str) -> int:
-        """The token that an answer begins with: a decoder of its own starts afresh, else after the prompt."""
+    def answer_tokens(self, answer: str) -> tuple[int, ...]:
+        """The tokens of an answer: a decoder of its own starts afresh, else they follow the prompt."""
         if self.encoder_decoder:
-            return int(self.tokenizer(answer, add_special_tokens=False)["input_ids"][0])
-        return super().first_answer_token(answer)
+            return tuple(map(int, self.tokenizer(answer, add_special_tokens=False)["input_ids"]))
+        return super().answer_tokens(answer)
 
     def _split(self, body: str) -> tuple[list[int], list[int], list[tuple[int, int]]]:
         encoded = self._encoded(self.before + body + self.after, return_offsets_mapping=True)

@@ -23,12 +23,18 @@ Prefix = tuple[tuple[torch.Tensor, torch.Tensor], ...]
 
 
 class Rows(Protocol):
-    """B rows under way. ``hidden`` (B, D): what the next token is drawn from."""
+    """B rows under way. ``hidden`` (B, D): what the next token is drawn from.
+
+    ``states`` (B, T, D): what the model made of the prompt's tokens. ``text`` (B, D): their mean over the
+    text evidence, where it was asked for.
+    """
 
     hidden: torch.Tensor
+    states: torch.Tensor
+    text: torch.Tensor | None
 
     def keep(self, kept: torch.Tensor) -> None:
-        """Goes on with the rows ``kept`` alone."""
+        """Goes on with the rows ``kept``, in this order; a row may be taken more than once."""
 
     def step(self, tokens: torch.Tensor) -> None:
         """Takes the token (B,) that each row chose."""
@@ -88,12 +94,15 @@ class DecoderOnly:
         causal = torch.arange(held + width, device=ids.device)[None, :] <= at[:, None]
         mask = additive_mask(causal[None] & exists[:, None], key_bias[:, None], tokens.dtype)
         hidden = rows.run(ids, mask[:, None], at[None].expand(len(picks), -1))
+        rows.states = hidden
         rows.hidden = hidden[torch.arange(len(picks), device=ids.device), real.sum(dim=1) - 1]
         return rows
 
 
 class _DecoderRows:
     hidden: torch.Tensor
+    states: torch.Tensor
+    text: torch.Tensor | None = None
 
     def __init__(
         self,
@@ -168,11 +177,15 @@ class EncoderDecoder:
         memory = self.language_model.encoder(
             inputs_embeds=torch.cat([tokens[picks], text], dim=1), attention_mask=mask
         ).last_hidden_state
-        return _EncodedRows(self.language_model, memory, mask, self.first_token)
+        rows = _EncodedRows(self.language_model, memory, mask, self.first_token)
+        rows.states = memory[:, tokens.shape[1] :]
+        return rows
 
 
 class _EncodedRows:
     hidden: torch.Tensor
+    states: torch.Tensor
+    text: torch.Tensor | None = None
 
     def __init__(
         self, language_model: Any, memory: torch.Tensor, mask: torch.Tensor, first_token: int

@@ -11,8 +11,7 @@ from typing import Any, cast
 
 import numpy as np
 import torch
-from safetensors import SafetensorError
-from transformers import AutoProcessor, DynamicCache, LlavaConfig, LlavaForConditionalGeneration
+from transformers import DynamicCache, LlavaForConditionalGeneration
 
 from dmsbench.data.base import SampleError
 from dmsbench.errors import ModelError
@@ -24,7 +23,10 @@ from dmsbench.fusion.attention_bias import (
 )
 from dmsbench.models.base import MODALITIES, Answers, Image, Prompt
 from dmsbench.models.cache import row_cache
-from dmsbench.models.prompts import PromptFormat, Suffix
+from dmsbench.models.decoding import answer_mixture, decode
+from dmsbench.models.loading import load_checkpoint
+from dmsbench.models.padding import mean_of, padded
+from dmsbench.models.prompts import PromptFormat
 
 DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
 
@@ -34,12 +36,14 @@ class LlavaState:
     """N images after vision tower, projector and the language model's pass over the shared prefix.
 
     ``cache``: per layer the keys and values, (N, heads, P, head width). ``image``: where the image tokens
-    lie among the P. ``pooled`` (N, D): the mean projected image token.
+    lie among the P. ``pooled`` (N, D): the mean projected image token; ``tower`` (N, D'): the mean token
+    that the vision tower gave to the projector.
     """
 
     cache: tuple[tuple[torch.Tensor, torch.Tensor], ...]
     image: slice
     pooled: torch.Tensor
+    tower: torch.Tensor
 
     @property
     def length(self) -> int:
@@ -59,6 +63,8 @@ class Prefill:
     key_bias: torch.Tensor
     exists: torch.Tensor
     next_position: torch.Tensor
+    #: The mean last hidden state over the text evidence's tokens (B, D), where it was asked for.
+    text: torch.Tensor | None = None
 
 
 class LlavaModel:
@@ -82,7 +88,15 @@ class LlavaModel:
             raise ModelError(f"unknown dtype '{dtype}': use float32, float16 or bfloat16")
         if attention not in SUPPORTED_ATTENTION:
             raise ModelError(f"attention implementation '{attention}' takes no bias: use sdpa or eager")
-        self.processor, self.model = _load(checkpoint, revision or "main", DTYPES[dtype], attention)
+        self.processor, self.model = load_checkpoint(
+            checkpoint,
+            revision or "main",
+            DTYPES[dtype],
+            attention,
+            family="LLaVA",
+            model_class=LlavaForConditionalGeneration,
+            processor_class="LlavaProcessor",
+        )
         self.model.requires_grad_(False).train(False).to(device)
         self.device = torch.device(device)
         self.checkpoint = str(checkpoint)
@@ -144,7 +158,12 @@ class LlavaModel:
     def encode(self, images: Sequence[Image]) -> LlavaState:
         """Runs vision tower, projector and prefix once for N images (uint8, H×W×3)."""
         values = self.pixel_values(images).to(self.device, self.model.dtype)
-        features = self.model.get_image_features(values, return_dict=True).pooler_output
+        tower: list[torch.Tensor] = []
+        watched = self.model.model.multi_modal_projector.register_forward_pre_hook(
+            lambda _projector, given: tower.append(given[0].mean(dim=1))
+        )
+        with watched:
+            features = self.model.get_image_features(values, return_dict=True).pooler_output
         tokens = torch.stack(list(features))
         start = self._embed(torch.tensor([self.format.prefix_ids], device=self.device))
         embeds = torch.cat([start.expand(len(tokens), -1, -1), tokens], dim=1)
@@ -155,6 +174,7 @@ class LlavaModel:
             cache=tuple(cast(_Layer, (layer.keys, layer.values)) for layer in cast(Any, cache.layers)),
             image=slice(first, embeds.shape[1]),
             pooled=tokens.mean(dim=1),
+            tower=tower[0],
         )
 
     def pixel_values(self, images: Sequence[Image]) -> torch.Tensor:
@@ -186,7 +206,20 @@ class LlavaModel:
         weights: torch.Tensor | None = None,
     ) -> Answers:
         """Greedy answers to B prompts from the images' prefixes; ``weights`` (B, M) or None for static."""
-        return self._decode(self.prefill(state, rows, prompts, weights))
+        start = self.prefill(state, rows, prompts, weights)
+        return decode(self, start, torch.arange(len(rows))[:, None], torch.ones(len(rows), 1))
+
+    @torch.inference_mode()
+    def answer_mixture(
+        self,
+        state: LlavaState,
+        rows: Sequence[int],
+        prompts: Sequence[Prompt],
+        points: torch.Tensor,
+        shares: torch.Tensor,
+    ) -> Answers:
+        """Greedy answers under Σ_p shares (B, P) · softmax(logits at points (P, M)); see ``decoding``."""
+        return answer_mixture(self, state, rows, prompts, points, shares)
 
     @torch.inference_mode()
     def prefill(
@@ -195,11 +228,13 @@ class LlavaModel:
         rows: Sequence[int],
         prompts: Sequence[Prompt],
         weights: torch.Tensor | None = None,
+        *,
+        pool: bool = False,
     ) -> Prefill:
         """Runs the prompts behind their images' prefixes; the first half of ``answer``."""
         suffixes = [self.format.suffix(prompt) for prompt in prompts]
         width, prefix = max(len(suffix.ids) for suffix in suffixes), state.length
-        ids, real, evidence = _padded(suffixes, width, self.processor.tokenizer.pad_token_id or 0)
+        ids, real, evidence = padded(suffixes, width, self.processor.tokenizer.pad_token_id or 0)
         present = torch.tensor([self.present(prompt) for prompt in prompts])
         bias = modality_bias(weights, present)
         key_bias = torch.zeros(len(prompts), prefix + width)
@@ -221,7 +256,8 @@ class LlavaModel:
         ).last_hidden_state
         lengths = real.sum(dim=1).to(self.device)
         last = hidden[torch.arange(len(prompts), device=self.device), lengths - 1]
-        return Prefill(last, cache, key_bias, exists, prefix + lengths)
+        text = mean_of(hidden, evidence.to(self.device)) if pool else None
+        return Prefill(last, cache, key_bias, exists, prefix + lengths, text)
 
     def last_hidden(
         self, state: LlavaState, rows: Sequence[int], prompts: Sequence[Prompt], weights: torch.Tensor
@@ -255,10 +291,17 @@ class LlavaModel:
         The mean projected image token, and the mean embedding of the evidence's tokens (zeros for none).
         """
         suffixes = [self.format.suffix(prompt) for prompt in prompts]
-        ids, _, evidence = _padded(suffixes, max(len(suffix.ids) for suffix in suffixes), 0)
-        marked = evidence.to(self.device)[:, :, None]
-        text = (self._embed(ids.to(self.device)) * marked).sum(dim=1) / marked.sum(dim=1).clamp_min(1)
+        ids, _, evidence = padded(suffixes, max(len(suffix.ids) for suffix in suffixes), 0)
+        text = mean_of(self._embed(ids.to(self.device)), evidence.to(self.device))
         return state.pooled[torch.tensor(rows, device=self.device)], text
+
+    def image_features(self, state: LlavaState, rows: Sequence[int]) -> torch.Tensor:
+        """What tells a usual picture from an unusual one, (B, D): the mean token of the vision tower."""
+        return state.tower[torch.tensor(rows, device=self.device)]
+
+    def answer_tokens(self, answer: str) -> tuple[int, ...]:
+        """The tokens of an answer right after the prompt."""
+        return self.format.answer_tokens(answer)
 
     def corner_key(self, row: int, prompt: Prompt, modality: int) -> Hashable:
         """Equal for rows that one modality alone cannot tell apart."""
@@ -267,95 +310,34 @@ class LlavaModel:
             return suffix
         return row, suffix.ids[: suffix.first], suffix.last, suffix.ids[suffix.last :]
 
-    def _decode(self, start: Prefill) -> Answers:
-        count = len(start.hidden)
-        hidden, key_bias, exists = start.hidden, start.key_bias, start.exists
-        live = torch.arange(count, device=self.device)
-        tokens: list[list[int]] = [[] for _ in range(count)]
-        total = torch.zeros(count)
-        margin = torch.full((count,), torch.inf)
-        for step in range(self.max_new_tokens):
-            best = torch.log_softmax(self.logits(hidden), dim=-1).topk(2, dim=-1)
-            chosen, gap = best.indices[:, 0], (best.values[:, 0] - best.values[:, 1]).cpu()
-            at = live.cpu()
-            total[at] += best.values[:, 0].cpu()
-            margin[at] = torch.minimum(margin[at], gap)
-            going = []
-            for i, (row, token) in enumerate(zip(at.tolist(), chosen.tolist(), strict=True)):
-                if token in self.stops:
-                    continue
-                tokens[row].append(token)
-                going.append(i)
-            if not going or step == self.max_new_tokens - 1:
-                break
-            if len(going) < len(at):
-                kept = torch.tensor(going, device=self.device)
-                start.cache.batch_select_indices(kept)
-                live, chosen, key_bias, exists = live[kept], chosen[kept], key_bias[kept], exists[kept]
-            one = torch.ones(len(live), 1, dtype=torch.bool, device=self.device)
-            exists = torch.cat([exists, one], dim=1)
-            key_bias = torch.cat([key_bias, torch.zeros(one.shape, device=self.device)], dim=1)
-            hidden = self.language_model(
-                inputs_embeds=self._embed(chosen[:, None]),
-                attention_mask=additive_mask(exists, key_bias, self.model.dtype)[:, None, None],
-                position_ids=(start.next_position[live] + step)[:, None],
-                past_key_values=start.cache,
-                use_cache=True,
-            ).last_hidden_state[:, -1]
+    def select(self, start: Prefill, streams: torch.Tensor) -> None:
+        """Goes on with these rows of ``start``, in this order; a row may be taken more than once."""
+        start.cache.batch_select_indices(streams)
+        start.key_bias, start.exists = start.key_bias[streams], start.exists[streams]
+        start.next_position = start.next_position[streams]
+
+    def feed(self, start: Prefill, tokens: torch.Tensor) -> None:
+        """Gives each row its next token (B,)."""
+        one = torch.ones(len(tokens), 1, dtype=torch.bool, device=self.device)
+        start.exists = torch.cat([start.exists, one], dim=1)
+        start.key_bias = torch.cat([start.key_bias, torch.zeros(one.shape, device=self.device)], dim=1)
+        start.hidden = self.language_model(
+            inputs_embeds=self._embed(tokens[:, None]),
+            attention_mask=additive_mask(start.exists, start.key_bias, self.model.dtype)[:, None, None],
+            position_ids=start.next_position[:, None],
+            past_key_values=start.cache,
+            use_cache=True,
+        ).last_hidden_state[:, -1]
+        start.next_position = start.next_position + 1
+
+    def read(self, tokens: Sequence[Sequence[int]]) -> tuple[str, ...]:
+        """Answers as text, without special tokens and blanks around them."""
         texts = self.processor.tokenizer.batch_decode(tokens, skip_special_tokens=True)
-        return Answers(
-            texts=tuple(text.strip() for text in texts),
-            confidence=total.exp().numpy().astype(np.float32),
-            margin=margin.numpy().astype(np.float32),
-        )
+        return tuple(text.strip() for text in texts)
 
     def _embed(self, ids: torch.Tensor) -> torch.Tensor:
         embedded: torch.Tensor = self.model.get_input_embeddings()(ids)
         return embedded
-
-
-def _load(
-    checkpoint: str | Path, revision: str, dtype: torch.dtype, attention: str
-) -> tuple[Any, LlavaForConditionalGeneration]:
-    """Processor and model of a LLaVA checkpoint, or ModelError; nothing is left at random values."""
-    what = f"cannot load '{checkpoint}' as a LLaVA checkpoint"
-    try:
-        kind = LlavaConfig.get_config_dict(checkpoint, revision=revision)[0].get("model_type")
-        if kind != "llava":
-            raise ModelError(f"{what}: its model type is '{kind}'")
-        # Pillow's arithmetic everywhere: with torchvision installed the default would be another.
-        processor = AutoProcessor.from_pretrained(checkpoint, revision=revision, backend="pil")
-        loaded: Any = LlavaForConditionalGeneration.from_pretrained(
-            checkpoint,
-            revision=revision,
-            dtype=dtype,
-            attn_implementation=attention,
-            output_loading_info=True,
-        )
-    except (OSError, ValueError, KeyError, ImportError, RuntimeError, SafetensorError) as error:
-        reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
-        raise ModelError(f"{what}: {reason}") from None
-    if type(processor).__name__ != "LlavaProcessor":
-        raise ModelError(f"{what}: its processor is a {type(processor).__name__}, not a LlavaProcessor")
-    model, report = loaded
-    missing = sorted(report["missing_keys"])
-    if missing:
-        raise ModelError(f"{what}: {len(missing)} weights are missing, '{missing[0]}' among them")
-    return processor, model
-
-
-def _padded(
-    suffixes: Sequence[Suffix], width: int, pad: int
-) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Right-padded ids, which of them are real, and which are text evidence, each (B, width)."""
-    ids = np.full((len(suffixes), width), pad, dtype=np.int64)
-    real = np.zeros((len(suffixes), width), dtype=bool)
-    evidence = np.zeros((len(suffixes), width), dtype=bool)
-    for row, suffix in enumerate(suffixes):
-        ids[row, : len(suffix.ids)] = suffix.ids
-        real[row, : len(suffix.ids)] = True
-        evidence[row, suffix.first : suffix.last] = True
-    return torch.from_numpy(ids), torch.from_numpy(real), torch.from_numpy(evidence)
 
 
 def _only_scales(processor: Any, images: Sequence[Image]) -> bool:

@@ -78,13 +78,17 @@ class PromptFormat:
         return known
 
     def first_answer_token(self, answer: str) -> int:
-        """The token that an answer begins with, right after the prompt.
+        """The token that an answer begins with, right after the prompt."""
+        return self.answer_tokens(answer)[0]
+
+    def answer_tokens(self, answer: str) -> tuple[int, ...]:
+        """The tokens of an answer right after the prompt.
 
         A space parts the two, unless the prompt already ends in white space.
         """
         gap = "" if self.after[-1:].isspace() else " "
         whole = self._encoded(f"{self.before}{self.after}{gap}{answer}")["input_ids"]
-        return int(whole[len(self._encoded(self.before + self.after)["input_ids"])])
+        return tuple(map(int, whole[len(self._encoded(self.before + self.after)["input_ids"]) :]))
 
     def _body(self, prompt: Prompt) -> str:
         return prompt.question if prompt.context is None else f"{prompt.context}\n{prompt.question}"

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Hashable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, Protocol
 
 import torch
 
 from dmsbench.fusion.schedulers import Scheduler
-from dmsbench.fusion.signals import Signals, confidence, consistency, dropout_masks, uncertainty
+from dmsbench.fusion.signals import Signals, confidence, consistency
 from dmsbench.models.base import MODALITIES, Answers, Image, Prompt, VisionLanguageModel
+from dmsbench.models.evidence import Measurable, MonteCarlo, OutcomeHead
+
+__all__ = ["MonteCarlo", "Schedulable", "ScheduledModel"]
 
 #: Text corners that are kept; when there are more, all are forgotten.
 _KEPT = 1 << 18
 
 
-class Schedulable(VisionLanguageModel, Protocol):
+class Schedulable(Measurable, VisionLanguageModel, Protocol):
     """What a checkpoint's adapter must offer beyond answering for its modalities to be scheduled."""
 
     def present(self, prompt: Prompt) -> tuple[bool, bool]:
@@ -27,9 +29,6 @@ class Schedulable(VisionLanguageModel, Protocol):
         self, state: Any, rows: Sequence[int], prompts: Sequence[Prompt], weights: torch.Tensor
     ) -> torch.Tensor:
         """What the first answer token is drawn from under the weights, (B, D)."""
-
-    def outcome_logits(self, hidden: torch.Tensor, outcomes: Sequence[int] | None) -> torch.Tensor:
-        """Logits (…, K) of the outcome tokens (the whole vocabulary for None)."""
 
     def first_tokens(self, answers: Sequence[str]) -> tuple[int, ...]:
         """The distinct tokens that the answers begin with."""
@@ -41,19 +40,6 @@ class Schedulable(VisionLanguageModel, Protocol):
 
     def corner_key(self, row: int, prompt: Prompt, modality: int) -> Hashable:
         """Equal for rows whose answers with this modality alone cannot differ."""
-
-
-@dataclass(frozen=True, slots=True)
-class MonteCarlo:
-    """Monte Carlo dropout on the features that the output layer reads: T passes of that layer alone.
-
-    The embedded checkpoints were trained with dropout there; on a checkpoint that was not, the spread
-    still says how much the answer hangs on single features, but it is no posterior variance.
-    """
-
-    passes: int = 8
-    rate: float = 0.1
-    seed: int = 0
 
 
 class ScheduledModel:
@@ -76,9 +62,9 @@ class ScheduledModel:
         self.adapter, self.scheduler = adapter, scheduler
         self.monte_carlo = monte_carlo or MonteCarlo()
         self.outcomes = adapter.first_tokens(answer_space) if answer_space else None
+        self.head = OutcomeHead(adapter, self.outcomes, self.monte_carlo)
         self.state_key = adapter.state_key
         self._text_corners: dict[Hashable, tuple[float, float]] = {}
-        self._masks: torch.Tensor | None = None
 
     def settings(self) -> dict[str, Any]:
         """The adapter's settings and the scheduler's."""
@@ -88,8 +74,7 @@ class ScheduledModel:
                 "method": "attention_bias",
                 **self.scheduler.settings(),
                 "signals": "corner",
-                "outcomes": _named(self.outcomes),
-                "monte_carlo": [self.monte_carlo.passes, self.monte_carlo.rate, self.monte_carlo.seed],
+                **self.head.settings(),
             },
         }
 
@@ -165,25 +150,8 @@ class ScheduledModel:
             hidden = self.adapter.last_hidden(
                 state, [rows[i] for i in picks], [prompts[i] for i in picks], point
             )
-            sure, spread = self._measure(hidden)
-            known.update(zip(first, zip(sure.tolist(), spread.tolist(), strict=True), strict=True))
+            found = self.head(hidden)
+            sure, spread = confidence(found.probabilities).tolist(), found.uncertainty.tolist()
+            known.update(zip(first, zip(sure, spread, strict=True), strict=True))
         pairs = torch.tensor([known[key] for key in keys])
         return pairs[:, 0], pairs[:, 1]
-
-    def _measure(self, hidden: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        if self._masks is None:
-            settings = self.monte_carlo
-            self._masks = dropout_masks(settings.passes, hidden.shape[-1], settings.rate, settings.seed).to(
-                hidden
-            )
-        plain = self.adapter.outcome_logits(hidden, self.outcomes).softmax(dim=-1).cpu()
-        passes = self.adapter.outcome_logits(hidden[None] * self._masks[:, None], self.outcomes)
-        return confidence(plain), uncertainty(passes.softmax(dim=-1).cpu())
-
-
-def _named(outcomes: Sequence[int] | None) -> str:
-    """The outcomes in short: how many, and which."""
-    if outcomes is None:
-        return "vocabulary"
-    digest = hashlib.blake2b(",".join(map(str, outcomes)).encode(), digest_size=8)
-    return f"{len(outcomes)}:{digest.hexdigest()}"

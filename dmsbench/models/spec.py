@@ -16,11 +16,20 @@ CHECKPOINTS: Mapping[str, str] = MappingProxyType(
 )
 #: Builtin models: an embedded checkpoint with options.
 BUILTIN: Mapping[str, str] = MappingProxyType(
-    {"baseline": "tiny-llava-easy-vqa,fusion=static", "dms": "tiny-llava-easy-vqa,fusion=dms"}
+    {
+        "baseline": "tiny-llava-easy-vqa,fusion=static",
+        "dms": "tiny-llava-easy-vqa,fusion=dms",
+        "image-only": "tiny-llava-easy-vqa,fusion=image",
+        "text-only": "tiny-llava-easy-vqa,fusion=text",
+        "late-fusion": "tiny-llava-easy-vqa,fusion=late",
+    }
 )
 OPTIONS: Mapping[str, str] = MappingProxyType(
     {
-        "fusion": "static or dms",
+        "fusion": "static, dms; a control: image (only), text (only), fixed; a rival: late, mla, qmf",
+        "weight": "the image's weight, from 0 to 1; the text has the rest (fixed)",
+        "scheduler": "folder of a fitted scheduler, made by dmsbench fit (dms)",
+        "mixing": "mixture or bias: whether answers are mixed or attention is weighted (dms)",
         "alpha": "weight of confidence in the rule (dms)",
         "beta": "weight of uncertainty in the rule (dms)",
         "passes": "Monte Carlo dropout passes, at least 2 (dms)",
@@ -30,15 +39,28 @@ OPTIONS: Mapping[str, str] = MappingProxyType(
         "max_new_tokens": "longest answer, in tokens",
     }
 )
-FUSIONS = ("static", "dms")
+#: Options that say how a checkpoint is loaded; the others say how its modalities are fused.
+LOADING = ("dtype", "attention", "revision", "max_new_tokens")
+#: Rivals of DMS: what weighs the answers of the corners (``fusion.rivals``).
+RIVALS = ("late", "mla", "qmf")
+FUSIONS = ("static", "dms", "image", "text", "fixed", *RIVALS)
+#: Options that belong to one kind of fusion.
+_BELONGS = MappingProxyType(
+    {**dict.fromkeys(("alpha", "beta", "passes", "scheduler", "mixing"), "dms"), "weight": "fixed"}
+)
 _NUMBERS: Mapping[str, Callable[[str], float]] = MappingProxyType(
-    {"alpha": float, "beta": float, "passes": int, "max_new_tokens": int}
+    {"alpha": float, "beta": float, "passes": int, "max_new_tokens": int, "weight": float}
 )
 #: The least value of each number.
-_LEAST = MappingProxyType({"alpha": 0, "beta": 0, "passes": 2, "max_new_tokens": 1})
+_LEAST = MappingProxyType({"alpha": 0, "beta": 0, "passes": 2, "max_new_tokens": 1, "weight": 0})
 #: Options with a closed list of values.
 _CHOICES = MappingProxyType(
-    {"fusion": FUSIONS, "dtype": ("float32", "float16", "bfloat16"), "attention": ("sdpa", "eager")}
+    {
+        "fusion": FUSIONS,
+        "mixing": ("mixture", "bias"),
+        "dtype": ("float32", "float16", "bfloat16"),
+        "attention": ("sdpa", "eager"),
+    }
 )
 
 
@@ -52,8 +74,14 @@ class ModelSpec:
 
     @property
     def fusion(self) -> str:
-        """``static`` or ``dms``."""
+        """One of ``FUSIONS``."""
         return self.options.get("fusion", "static")
+
+    @property
+    def point(self) -> tuple[float, float] | None:
+        """The weights of image and text where they are the same for all samples, as in the controls."""
+        image = {"image": 1.0, "text": 0.0, "fixed": self.number("weight")}.get(self.fusion)
+        return None if image is None else (image, 1.0 - image)
 
     def number(self, option: str) -> float | None:
         """A numeric option, None where it is not given."""
@@ -91,14 +119,30 @@ def parse(text: str) -> ModelSpec:
         options[key] = value
     if not (checkpoint in CHECKPOINTS or _is_folder(checkpoint) or _looks_like_hub_id(checkpoint)):
         raise UnknownNameError("model", checkpoint, [*BUILTIN, *CHECKPOINTS])
-    idle = [key for key in ("alpha", "beta", "passes") if key in options]
-    if idle and options.get("fusion", "static") == "static":
-        raise DmsbenchError(f"model '{text}': option '{idle[0]}' needs fusion=dms")
+    _check_together(text, options)
     builtin = text.partition(",")[0]
     name = name or (builtin if builtin in BUILTIN else checkpoint.rstrip("/").rsplit("/", 1)[-1])
     if not name or set(name) & set("/\\:=,") or name.startswith("."):
         raise DmsbenchError(f"'{name}' cannot name a model: use letters, digits, '.', '-' and '_'")
     return ModelSpec(name, checkpoint, MappingProxyType(options))
+
+
+def _check_together(text: str, options: Mapping[str, str]) -> None:
+    fusion = options.get("fusion", "static")
+    for key, needed in _BELONGS.items():
+        if key in options and fusion != needed:
+            raise DmsbenchError(f"model '{text}': option '{key}' needs fusion={needed}")
+    if fusion == "fixed" and "weight" not in options:
+        raise DmsbenchError(f"model '{text}': fusion=fixed needs weight=, the image's share from 0 to 1")
+    if "scheduler" not in options:
+        return
+    for key in ("alpha", "beta", "passes"):
+        if key in options:
+            raise DmsbenchError(f"model '{text}': option '{key}' is the rule's, not a fitted scheduler's")
+    if not _is_folder(options["scheduler"]):
+        raise DmsbenchError(
+            f"model '{text}': scheduler '{options['scheduler']}' is no folder: dmsbench fit makes one"
+        )
 
 
 def _check_number(text: str, option: str, value: str) -> None:
@@ -110,6 +154,8 @@ def _check_number(text: str, option: str, value: str) -> None:
         raise DmsbenchError(
             f"model '{text}': option '{option}' must be at least {_LEAST[option]} and finite, not {value}"
         )
+    if option == "weight" and number > 1:
+        raise DmsbenchError(f"model '{text}': option 'weight' must be at most 1, not {value}")
 
 
 def _is_folder(text: str) -> bool:

@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 
 from dmsbench.errors import ModelError
+from dmsbench.fusion.points import PointScheduler
+from dmsbench.fusion.rivals import LateFusion, MlaEntropy, QmfEnergy
+from dmsbench.fusion.rule_mixture import RuleMixture
 from dmsbench.fusion.schedulers import RuleScheduler
 from dmsbench.models.base import VisionLanguageModel
 from dmsbench.models.blip2 import Blip2Model
+from dmsbench.models.evidence import MonteCarlo
+from dmsbench.models.fitted import load_fitted
+from dmsbench.models.fixed import FixedModel
 from dmsbench.models.llava import LlavaModel
 from dmsbench.models.loading import model_type
-from dmsbench.models.scheduled import MonteCarlo, Schedulable, ScheduledModel
+from dmsbench.models.mixed import MixedModel
+from dmsbench.models.scheduled import ScheduledModel
 from dmsbench.models.spec import CHECKPOINTS, ModelSpec
 
 _WEIGHTS = Path(__file__).parent / "weights"
@@ -21,10 +28,13 @@ _WEIGHTS = Path(__file__).parent / "weights"
 SCHEDULER_FILE = "scheduler.json"
 #: The options that decide how a checkpoint is loaded; models that agree in them share its adapter.
 _DEFAULTS = {"dtype": "float32", "attention": "sdpa", "revision": "", "max_new_tokens": "16"}
-#: The adapter of each model type, as a checkpoint's config names it.
-_ADAPTERS: Mapping[str, type[LlavaModel] | type[Blip2Model]] = MappingProxyType(
-    {"llava": LlavaModel, "blip-2": Blip2Model}
+#: Rivals by the name that ``fusion=`` gives them; their answers are mixtures of the corners'.
+_RIVALS: Mapping[str, Callable[[], PointScheduler]] = MappingProxyType(
+    {"late": LateFusion, "mla": MlaEntropy, "qmf": QmfEnergy}
 )
+Adapter = LlavaModel | Blip2Model
+#: The adapter of each model type, as a checkpoint's config names it.
+_ADAPTERS: Mapping[str, type[Adapter]] = MappingProxyType({"llava": LlavaModel, "blip-2": Blip2Model})
 
 
 def checkpoint_folder(name: str) -> Path:
@@ -37,13 +47,19 @@ class Zoo:
 
     def __init__(self, device: str = "cpu", answer_space: Sequence[str] = ()) -> None:
         self.device, self.answer_space = device, tuple(answer_space)
-        self._adapters: dict[tuple[str, ...], Schedulable] = {}
+        self._adapters: dict[tuple[str, ...], Adapter] = {}
 
     def load(self, spec: ModelSpec) -> VisionLanguageModel:
-        """The model of a specification; raises ModelError where it cannot be loaded."""
+        """The model of a specification; raises ModelError where it, or its scheduler, cannot be loaded."""
         adapter = self._adapter(spec)
         if spec.fusion == "static":
             return adapter
+        if spec.point is not None:
+            return FixedModel(adapter, spec.point)
+        if spec.fusion in _RIVALS:
+            return MixedModel(adapter, _RIVALS[spec.fusion](), answer_space=self.answer_space)
+        if "scheduler" in spec.options:
+            return self._fitted(adapter, spec)
         alpha, beta, passes = (spec.number(option) for option in ("alpha", "beta", "passes"))
         if alpha is None or beta is None:
             default = default_rule(spec.checkpoint)
@@ -51,14 +67,30 @@ class Zoo:
             beta = default.beta if beta is None else beta
         if passes is not None and passes < 2:
             raise ModelError(f"model '{spec.name}': passes must be at least 2")
-        return ScheduledModel(
+        rule = RuleScheduler(alpha, beta)
+        monte_carlo = MonteCarlo() if passes is None else MonteCarlo(passes=int(passes))
+        if spec.options.get("mixing") == "mixture":
+            return MixedModel(
+                adapter, RuleMixture(rule), answer_space=self.answer_space, monte_carlo=monte_carlo
+            )
+        return ScheduledModel(adapter, rule, answer_space=self.answer_space, monte_carlo=monte_carlo)
+
+    def adapter(self, spec: ModelSpec) -> Adapter:
+        """The checkpoint of a specification, without any scheduling."""
+        return self._adapter(spec)
+
+    def _fitted(self, adapter: Adapter, spec: ModelSpec) -> MixedModel:
+        fitted = load_fitted(Path(spec.options["scheduler"]), adapter.weights_hash)
+        return MixedModel(
             adapter,
-            RuleScheduler(alpha, beta),
-            answer_space=self.answer_space,
-            monte_carlo=MonteCarlo() if passes is None else MonteCarlo(passes=int(passes)),
+            fitted.scheduler,
+            outcomes=fitted.outcomes,
+            monte_carlo=fitted.monte_carlo,
+            typicality=fitted.typicality,
+            mixing=spec.options.get("mixing", fitted.scheduler.mode),
         )
 
-    def _adapter(self, spec: ModelSpec) -> Schedulable:
+    def _adapter(self, spec: ModelSpec) -> Adapter:
         given = {option: spec.options.get(option, default) for option, default in _DEFAULTS.items()}
         key = (spec.checkpoint, *given.values())
         if key not in self._adapters:
@@ -75,7 +107,7 @@ class Zoo:
         return self._adapters[key]
 
 
-def _adapter_class(checkpoint: str | Path, revision: str) -> type[LlavaModel] | type[Blip2Model]:
+def _adapter_class(checkpoint: str | Path, revision: str) -> type[Adapter]:
     kind = model_type(checkpoint, revision or "main")
     found = _ADAPTERS.get(kind)
     if found is None:

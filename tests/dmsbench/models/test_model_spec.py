@@ -82,6 +82,10 @@ def test_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         ("dms,attention=sdp", "unknown attention 'sdp': did you mean 'sdpa'?"),
         ("dms,dtype=int8", "unknown dtype"),
         ("dms,attention=flash_attention_2", "known: eager, sdpa"),
+        ("image-onyl", "did you mean 'image-only'?"),
+        ("dms,mixing=mix", "unknown mixing 'mix': did you mean 'mixture'?"),
+        ("dms,schedular=x", "did you mean 'scheduler'?"),
+        ("baseline,fusion=txt", "did you mean 'text'?"),
     ],
 )
 def test_did_you_mean(text: str, words: str) -> None:
@@ -108,6 +112,13 @@ def test_did_you_mean(text: str, words: str) -> None:
         ("mine=", "unknown model"),
         ("mine=,fusion=dms", "unknown model ''"),
         (".x=dms", "cannot name a model"),
+        ("baseline,fusion=fixed", "fusion=fixed needs weight="),
+        ("baseline,fusion=fixed,weight=1.5", "option 'weight' must be at most 1"),
+        ("baseline,fusion=fixed,weight=-1", "option 'weight' must be at least 0"),
+        ("dms,weight=0.5", "option 'weight' needs fusion=fixed"),
+        ("baseline,mixing=bias", "option 'mixing' needs fusion=dms"),
+        ("dms,scheduler=/not/there", "is no folder: dmsbench fit makes one"),
+        ("dms,scheduler=.,alpha=3", "option 'alpha' is the rule's, not a fitted scheduler's"),
         ("a:b=dms", "cannot name a model"),
     ],
 )
@@ -124,6 +135,13 @@ def test_numbers_and_text_form() -> None:
     assert spec.fusion == "dms" and parse("a/b").fusion == "static"
     assert parse(f"{spec.name}={spec}") == spec
     assert all(parse(name).checkpoint in CHECKPOINTS for name in BUILTIN)
+
+
+def test_fixed_points() -> None:
+    assert parse("image-only").point == (1.0, 0.0)
+    assert parse("text-only").point == (0.0, 1.0)
+    assert parse("x=baseline,fusion=fixed,weight=0.3").point == (0.3, 0.7)
+    assert parse("baseline").point is None and parse("dms").point is None
 
 
 pieces = st.sampled_from(

@@ -6,14 +6,18 @@ import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from dmsbench.errors import ModelError
+from dmsbench.models.base import Prompt
 from dmsbench.models.blip2 import Blip2Model
+from dmsbench.models.fixed import FixedModel
 from dmsbench.models.llava import LlavaModel
+from dmsbench.models.mixed import MixedModel
 from dmsbench.models.scheduled import ScheduledModel
-from dmsbench.models.spec import parse
+from dmsbench.models.spec import RIVALS, parse
 from dmsbench.models.zoo import SCHEDULER_FILE, Zoo, pick_device
 
 
@@ -92,3 +96,28 @@ def test_devices() -> None:
         with pytest.raises(ModelError, match="cannot be used") as caught:
             pick_device(name)
         assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", RIVALS)
+def test_rivals_mix_the_corners_alone(tiny_folder: Path, noise_pictures: list[Any], name: str) -> None:
+    model = Zoo(answer_space=("red", "blue")).load(parse(f"r={tiny_folder},fusion={name}"))
+    assert isinstance(model, MixedModel)
+    prompts = [Prompt("What color is the circle?"), Prompt("no")]
+    state = model.encode(noise_pictures)
+    shares = model.scheduler.mixture(model.evidence(state, [0, 1], prompts))
+    assert (shares[:, model.scheduler.points.uniform] == 0).all()
+    answers = model.answer(state, [0, 1], prompts)
+    assert answers.weights is not None
+    assert answers.weights.sum(axis=1) == pytest.approx(1.0)
+    assert model.settings()["fusion"]["scheduler"] in ("late_fusion", "mla", "qmf")
+
+
+def test_controls_share_the_adapter(tiny_folder: Path) -> None:
+    zoo = Zoo()
+    static = zoo.load(parse(f"a={tiny_folder}"))
+    for options, point in (("fusion=image", (1.0, 0.0)), ("fusion=fixed,weight=0.25", (0.25, 0.75))):
+        model = zoo.load(parse(f"b={tiny_folder},{options}"))
+        assert isinstance(model, FixedModel) and model.adapter is static
+        assert model.scheduler.point == point
+    ruled = zoo.load(parse(f"c={tiny_folder},fusion=dms,alpha=1,beta=2,mixing=mixture"))
+    assert isinstance(ruled, MixedModel) and ruled.scheduler.settings()["scheduler"] == "rule_mixture"

@@ -1,0 +1,175 @@
+"""``dmsbench fit``."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from enum import Enum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from dmsbench.errors import DmsbenchError
+from dmsbench.models.spec import LOADING
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from dmsbench.data import Dataset
+    from dmsbench.models.spec import ModelSpec
+    from dmsbench.suite import Suite
+    from dmsbench.training.validation import Figures
+
+
+class Signals(str, Enum):
+    """What the scheduler looks at."""
+
+    PAPER = "paper"
+    ANSWERS = "answers"
+    ALL = "all"
+
+
+def fit(
+    model: Annotated[str, typer.Argument(help="A builtin name, a folder or a hub id, with options.")],
+    suite: Annotated[str, typer.Option("--suite", help="A suite by name, or a suite file.")],
+    out: Annotated[Path, typer.Option("--out", help="Folder for the scheduler.")],
+    data: Annotated[
+        Path | None, typer.Option("--data", help="Training data: your own JSONL or Parquet file.")
+    ] = None,
+    images: Annotated[
+        Path | None,
+        typer.Option("--images", help="Image folder of --data; by default the file's own folder."),
+    ] = None,
+    corruption: Annotated[
+        list[str] | None,
+        typer.Option("--corruption", help="Fit on this corruption instead of the usual ones. Repeatable."),
+    ] = None,
+    held_out: Annotated[
+        list[str] | None,
+        typer.Option("--held-out", help="Reserve this corruption for testing. Repeatable."),
+    ] = None,
+    limit: Annotated[
+        int | None, typer.Option("--limit", min=0, help="Training samples; 0 takes all. Default 16000.")
+    ] = None,
+    signals: Annotated[
+        Signals,
+        typer.Option(
+            "--signals",
+            help="paper: confidence, uncertainty, consistency. answers: margins and agreement too. "
+            "all: typicality too.",
+        ),
+    ] = Signals.ALL,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of corruptions, split and network.")] = 0,
+    device: Annotated[str, typer.Option("--device", help="auto, cpu, cuda, cuda:1, mps.")] = "auto",
+    threads: Annotated[
+        int | None, typer.Option("--threads", min=1, help="CPU threads; by default all cores.")
+    ] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress, no tables.")] = False,
+) -> None:
+    """Fits a scheduler for a frozen checkpoint on a suite's training split under simulated corruption.
+
+    A fit that was stopped continues where it was. Examples:
+
+      dmsbench fit baseline --suite vqa-corrupt --out schedulers/mine
+
+      dmsbench run --suite vqa-corrupt --model mine=baseline,fusion=dms,scheduler=schedulers/mine
+    """
+    from dmsbench.models.spec import parse
+    from dmsbench.suite import load_suite
+    from dmsbench.training.simulated import chosen_families
+
+    if images is not None and data is None:
+        raise DmsbenchError("--images belongs to --data: give the question file too")
+    spec = parse(model)
+    loaded = load_suite(suite)
+    loaded.differing()  # a missing backend must not cost the seconds that importing torch takes
+    families = chosen_families(corruption or (), held_out or ())
+    dataset = _training_data(loaded, data, images)
+
+    import torch
+    from rich.console import Console
+    from transformers.utils import logging as transformers_logging
+
+    from dmsbench.cli.progress import counting
+    from dmsbench.models.zoo import Zoo, pick_device
+    from dmsbench.training import fit as fitting
+
+    if threads is not None:
+        torch.set_num_threads(threads)
+    messages = Console(stderr=True, quiet=quiet)
+    transformers_logging.disable_progress_bar()
+    adapter = Zoo(pick_device(device)).adapter(spec)
+    plan = fitting.FitPlan(
+        families,
+        tuple(held_out or ()),
+        fitting.LIMIT if limit is None else limit or None,
+        signals.value,
+        seed,
+    )
+    messages.print(
+        f"{spec.name} on {dataset.name}/{dataset.split}: clean, {', '.join(families)}",
+        highlight=False,
+        markup=False,
+        soft_wrap=True,
+    )
+    with counting(messages, "views of images") as show:
+        _, reached = fitting.fit(
+            adapter,
+            dataset,
+            loaded,
+            out,
+            plan,
+            batch_size=fitting.rows_a_batch(adapter),
+            on_progress=lambda event: show(event.done, event.total, f"{event.rows:,} rows"),
+        )
+    _print(reached, spec, out, Console(quiet=quiet))
+
+
+def _training_data(suite: Suite, data: Path | None, images: Path | None) -> Dataset:
+    from dmsbench.data import load_dataset
+
+    config = suite.dataset
+    if data is not None:
+        if config.path is not None and config.path.resolve() == data.resolve():
+            raise DmsbenchError(f"--data {data}: suite '{suite.name}' tests on this file; fit on another")
+        return load_dataset("local", path=data, images=images)
+    if config.name == "local":
+        raise DmsbenchError(
+            f"suite '{suite.name}' has local data without a training split: give a training file by --data"
+        )
+    return load_dataset(config.name, "train", level=config.level)
+
+
+def _print(reached: Figures, spec: ModelSpec, out: Path, console: Console) -> None:
+    from rich.table import Table
+
+    table = Table(
+        "condition",
+        "rows",
+        "static",
+        "fitted",
+        "best point",
+        "image weight",
+        title=f"{spec.name}: validation images",
+    )
+    for condition, cell in reached.conditions.items():
+        table.add_row(
+            condition,
+            f"{cell.rows:,}",
+            *(f"{share:.3f}" for share in (cell.static, cell.learned, cell.oracle)),
+            f"{cell.image_weight:.2f}",
+        )
+    console.print(table)
+    closed = "" if reached.headroom_closed is None else f" ({reached.headroom_closed:.0%} of the headroom)"
+    for line in (
+        f"mean: static {reached.static.accuracy:.4f}, best constant {reached.best_constant.accuracy:.4f}, "
+        f"fitted {reached.learned.accuracy:.4f}{closed}, best point per condition {reached.oracle:.4f}",
+        f"use it: --model NAME={_unscheduled(spec)},fusion=dms,scheduler={out}",
+    ):
+        console.print(line, highlight=False, markup=False, soft_wrap=True)
+
+
+def _unscheduled(spec: ModelSpec) -> str:
+    """The checkpoint with the options that decide how it is loaded."""
+    kept = {key: value for key, value in spec.options.items() if key in LOADING}
+    return str(replace(spec, options=kept))

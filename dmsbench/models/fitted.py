@@ -1,0 +1,101 @@
+"""The folder of a fitted scheduler: network, typicality, and a card of how they were made."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from dmsbench.errors import ModelError
+from dmsbench.files import write_atomically
+from dmsbench.fusion.learned import LearnedScheduler
+from dmsbench.fusion.typicality import Typicality, load_typicality, save_typicality
+from dmsbench.models.base import MODALITIES
+from dmsbench.models.evidence import MonteCarlo
+
+FIT_FILE, TYPICALITY_FILE = "fit.json", "typicality.safetensors"
+_FORMAT = 1
+
+
+@dataclass(frozen=True, slots=True)
+class FittedFolder:
+    """A scheduler with all that it needs at run time.
+
+    ``weights``: the hash of the checkpoint that it was fitted on. ``outcomes``: the tokens that evidence is
+    measured over, None for the whole vocabulary. ``facts``: how it was made and what it reached on
+    validation, plain JSON values.
+    """
+
+    scheduler: LearnedScheduler
+    weights: str
+    outcomes: tuple[int, ...] | None
+    monte_carlo: MonteCarlo
+    typicality: tuple[Typicality, Typicality] | None
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+    def save(self, folder: Path) -> None:
+        """Writes the network, the typicality, and the card last: without it the folder is not taken."""
+        (folder / FIT_FILE).unlink(missing_ok=True)
+        self.scheduler.save(folder)
+        if self.typicality is None:
+            (folder / TYPICALITY_FILE).unlink(missing_ok=True)
+        else:
+            save_typicality(folder / TYPICALITY_FILE, dict(zip(MODALITIES, self.typicality, strict=True)))
+        how = self.monte_carlo
+        card = {
+            "format": _FORMAT,
+            "weights_hash": self.weights,
+            "scheduler": self.scheduler.fingerprint,
+            "outcomes": None if self.outcomes is None else list(self.outcomes),
+            "monte_carlo": {"passes": how.passes, "rate": how.rate, "seed": how.seed},
+            **self.facts,
+        }
+        text = json.dumps(card, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+        write_atomically(folder / FIT_FILE, text.encode())
+
+
+def load_fitted(folder: Path, weights: str) -> FittedFolder:
+    """Reads what ``save`` wrote, for the checkpoint whose weights have this hash.
+
+    Raises ModelError where the folder holds no finished fit, is damaged, or belongs to other weights.
+    """
+    try:
+        card = json.loads((folder / FIT_FILE).read_bytes())
+    except OSError:
+        raise ModelError(f"{folder} holds no fitted scheduler ({FIT_FILE}): dmsbench fit makes one") from None
+    except ValueError as error:
+        raise ModelError(f"{folder / FIT_FILE} is not valid JSON: {error}") from None
+    try:
+        if card["format"] != _FORMAT:
+            raise ModelError(
+                f"{folder / FIT_FILE} has format {card['format']}, this version reads {_FORMAT}: fit it again"
+            )
+        if card["weights_hash"] != weights:
+            raise ModelError(
+                f"the scheduler in {folder} was fitted on other weights ({card['weights_hash'][:12]}, the "
+                f"model's are {weights[:12]}), or in another dtype: fit one for this checkpoint"
+            )
+        scheduler = LearnedScheduler.load(folder)
+        if scheduler.fingerprint != card["scheduler"]:
+            raise ModelError(f"{FIT_FILE} and the scheduler in {folder} do not belong together: fit it again")
+        how = card["monte_carlo"]
+        return FittedFolder(
+            scheduler,
+            weights,
+            None if card["outcomes"] is None else tuple(map(int, card["outcomes"])),
+            MonteCarlo(int(how["passes"]), float(how["rate"]), int(how["seed"])),
+            _typicality(folder / TYPICALITY_FILE) if scheduler.needs_typicality else None,
+            card,
+        )
+    except (KeyError, TypeError, AttributeError) as error:
+        raise ModelError(
+            f"{folder / FIT_FILE} is no card of a fitted scheduler ({error!r}): fit it again"
+        ) from None
+
+
+def _typicality(path: Path) -> tuple[Typicality, Typicality]:
+    found = load_typicality(path)
+    image, text = (found[modality] for modality in MODALITIES)
+    return image, text

@@ -1,0 +1,177 @@
+"""``dmsbench fit``: a learned scheduler for a frozen checkpoint, from simulated corruption."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import corruptions
+from dmsbench import __version__
+from dmsbench.data import Dataset
+from dmsbench.errors import DataError
+from dmsbench.fusion.features import ANSWERS, GROUPS, PAPER
+from dmsbench.fusion.fitting import FitSettings, fit_learned
+from dmsbench.fusion.objective import split_by_group
+from dmsbench.fusion.points import CORNERS_AND_UNIFORM
+from dmsbench.fusion.typicality import Typicality
+from dmsbench.models.evidence import MonteCarlo, PointReader
+from dmsbench.models.fitted import FittedFolder
+from dmsbench.models.mixed import typicality_of
+from dmsbench.runner.views import Views
+from dmsbench.suite import Suite
+from dmsbench.training.collect import Collected, Collector, Fittable
+from dmsbench.training.simulated import DRAWS, SEVERITIES, draws, simulating, taken
+from dmsbench.training.validation import Figures, figures
+
+#: What a scheduler may look at.
+SIGNALS = {"paper": PAPER, "answers": ANSWERS, "all": GROUPS}
+#: Samples of the training split, unless told otherwise.
+LIMIT = 16_000
+#: The share of images that the fit is stopped and measured on.
+HELD_OUT = 0.2
+#: Answers whose first tokens are the outcomes where the answer space is open.
+COMMONEST = 512
+#: Where the evidence is kept, in the scheduler's folder.
+EVIDENCE_FOLDER = "evidence"
+
+
+@dataclass(frozen=True, slots=True)
+class FitPlan:
+    """What a scheduler is fitted on: families of corruption, how many samples, which signals, the seed."""
+
+    families: tuple[str, ...]
+    held_out: tuple[str, ...] = ()
+    limit: int | None = LIMIT
+    signals: str = "all"
+    seed: int = 0
+    times: int = DRAWS
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Draws done and in all, rows so far; draws are counted a part at a time."""
+
+    done: int
+    total: int
+    rows: int
+
+
+def fit(
+    adapter: Fittable,
+    dataset: Dataset,
+    suite: Suite,
+    out: Path,
+    plan: FitPlan,
+    *,
+    batch_size: int = 256,
+    on_progress: Callable[[Progress], None] = lambda _progress: None,
+) -> tuple[FittedFolder, Figures]:
+    """Fits a scheduler on ``dataset`` (a training split) and saves it to ``out``; the checkpoint is frozen.
+
+    Evidence is kept in ``out``, so that a fit that was stopped goes on where it was, and another choice of
+    signals costs seconds. Equal data, checkpoint and plan give equal schedulers.
+
+    Raises DataError where too few samples are left to fit on.
+    """
+    samples = taken(dataset, plan.limit)
+    simulated = simulating(suite, plan.families)
+    outcomes = _outcomes(adapter, dataset)
+    monte_carlo = MonteCarlo()
+    reader = PointReader(adapter, CORNERS_AND_UNIFORM, outcomes, monte_carlo)
+    views = Views(plan.seed, dataset, simulated.profile, simulated.applied)
+    identity = {
+        "dataset": dataset.fingerprint,
+        "seed": plan.seed,
+        "profile": suite.profile,
+        "settings": simulated.differing(),
+    }
+    collector = Collector(adapter, reader, views, out / EVIDENCE_FOLDER, identity, batch_size=batch_size)
+    drawn = draws(samples, plan.families, plan.seed, plan.times, simulated.unprotected)
+    done = rows = 0
+
+    def count(parts: int, found: int) -> None:
+        nonlocal done, rows
+        done, rows = done + parts, rows + found
+        on_progress(Progress(done, len(drawn), rows))
+
+    found = collector.collect(drawn, count) if drawn else None
+    if found is None:
+        raise DataError(f"data set '{dataset.name}' has no sample to fit on")
+    return _fitted(adapter, found, dataset, suite, out, plan, outcomes, monte_carlo)
+
+
+def _fitted(
+    adapter: Fittable,
+    found: Collected,
+    dataset: Dataset,
+    suite: Suite,
+    out: Path,
+    plan: FitPlan,
+    outcomes: tuple[int, ...] | None,
+    monte_carlo: MonteCarlo,
+) -> tuple[FittedFolder, Figures]:
+    try:
+        held_out = split_by_group(found.groups, HELD_OUT, plan.seed)
+    except ValueError as error:
+        raise DataError(f"data set '{dataset.name}': {error}: take more with --limit") from None
+    features, evidence, typicality = SIGNALS[plan.signals], found.evidence, None
+    if "typicality" in features:
+        clean = found.clean & ~held_out
+        if int(clean.sum()) < 2:
+            raise DataError(f"{int(clean.sum())} clean training rows are too few: take more with --limit")
+        typicality = (Typicality.fit(found.image[clean]), Typicality.fit(found.text[clean]))
+        evidence = replace(evidence, typicality=typicality_of(typicality, (found.image, found.text)))
+    learned = fit_learned(
+        evidence,
+        found.log_likelihood,
+        points=CORNERS_AND_UNIFORM,
+        features=features,
+        conditions=found.families,
+        groups=found.groups,
+        held_out=held_out,
+        settings=FitSettings(seed=plan.seed),
+    ).scheduler
+    reached = figures(learned.mixture(evidence), evidence, found, held_out, CORNERS_AND_UNIFORM)
+    facts = {
+        "version": __version__,
+        "suite": suite.name,
+        "data": {
+            "name": dataset.name,
+            "split": dataset.split,
+            "fingerprint": dataset.fingerprint,
+            "limit": plan.limit,
+            "rows": len(found),
+            "images": len(set(found.groups)),
+        },
+        "corruptions": {name: corruptions.get(name).version for name in plan.families},
+        "severities": list(SEVERITIES),
+        "held_out": list(plan.held_out),
+        "profile": suite.profile,
+        "protect": list(suite.protect),
+        "draws": plan.times,
+        "seed": plan.seed,
+        "signals": plan.signals,
+        "validation": reached.to_dict(),
+    }
+    folder = FittedFolder(learned, adapter.weights_hash, outcomes, monte_carlo, typicality, facts)
+    folder.save(out)
+    return folder, reached
+
+
+def _outcomes(adapter: Fittable, dataset: Dataset) -> tuple[int, ...] | None:
+    """The first tokens of the answer space, or of the commonest answers where it is open."""
+    answers: Sequence[str] = dataset.answer_space
+    if not answers:
+        counts = Counter(answer for sample in dataset.samples for answer in sample.answers)
+        answers = [answer for answer, _ in counts.most_common(COMMONEST) if adapter.answer_tokens(answer)]
+    return adapter.first_tokens(answers) or None
+
+
+def rows_a_batch(adapter: Any) -> int:
+    """256 for a small checkpoint, less the larger it is: three prompts a row, where a run has one."""
+    model = getattr(adapter, "model", None)
+    size = sum(parameter.numel() for parameter in model.parameters()) if model is not None else 0
+    return 256 if size < 1e8 else 32 if size < 3e9 else 8

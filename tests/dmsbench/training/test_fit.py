@@ -1,0 +1,183 @@
+"""A fit on a tiny random checkpoint: the same every time, continued where it stopped, refused elsewhere."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from dmsbench.data import Dataset, load_dataset
+from dmsbench.errors import DataError, ModelError
+from dmsbench.fusion.points import CORNERS_AND_UNIFORM, mix
+from dmsbench.models.fitted import FIT_FILE, TYPICALITY_FILE, load_fitted
+from dmsbench.models.llava import LlavaModel
+from dmsbench.models.mixed import MixedModel
+from dmsbench.models.spec import parse
+from dmsbench.models.zoo import Zoo
+from dmsbench.suite import load_suite
+from dmsbench.training import collect
+from dmsbench.training.collect import right_answer
+from dmsbench.training.fit import EVIDENCE_FOLDER, FitPlan, Progress, fit
+from dmsbench.training.simulated import FAMILIES
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+PLAN = FitPlan(FAMILIES, limit=400)
+SUITE = load_suite("vqa-corrupt")
+
+
+@pytest.fixture(scope="module")
+def train() -> Dataset:
+    return load_dataset("easy_vqa", "train")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory, tiny_llava: LlavaModel, train: Dataset) -> Path:
+    out = tmp_path_factory.mktemp("scheduler")
+    fit(tiny_llava, train, SUITE, out, PLAN)
+    return out
+
+
+def test_what_is_saved_is_what_is_loaded(folder: Path, tiny_llava: LlavaModel, tiny_folder: Path) -> None:
+    loaded = load_fitted(folder, tiny_llava.weights_hash)
+    card = json.loads((folder / FIT_FILE).read_text())
+    assert card["weights_hash"] == tiny_llava.weights_hash
+    assert card["data"]["split"] == "train" and card["suite"] == "vqa-corrupt"
+    assert set(card["corruptions"]) == set(FAMILIES) and card["signals"] == "all"
+    figures = card["validation"]
+    assert {"static", "best_constant", "learned", "oracle", "conditions"} <= set(figures)
+    assert figures["oracle"] >= figures["static"]["accuracy"]
+    assert loaded.typicality is not None and loaded.outcomes is not None and len(loaded.outcomes) == 13
+    model = Zoo().load(parse(f"x={tiny_folder},fusion=dms,scheduler={folder}"))
+    assert isinstance(model, MixedModel) and model.mixing == "mixture"
+    assert model.scheduler.settings() == loaded.scheduler.settings()
+    biased = Zoo().load(parse(f"x={tiny_folder},fusion=dms,scheduler={folder},mixing=bias"))
+    assert isinstance(biased, MixedModel) and biased.mixing == "bias"
+
+
+def test_again_is_the_same_and_reads_nothing_anew(
+    folder: Path, tiny_llava: LlavaModel, train: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    again, _ = fit(tiny_llava, train, SUITE, tmp_path, PLAN)
+    assert again.scheduler.fingerprint == load_fitted(folder, tiny_llava.weights_hash).scheduler.fingerprint
+    monkeypatch.setattr(LlavaModel, "encode", None)
+    kept, _ = fit(tiny_llava, train, SUITE, tmp_path, PLAN)
+    assert kept.scheduler.fingerprint == again.scheduler.fingerprint
+    other, _ = fit(tiny_llava, train, SUITE, tmp_path, replace(PLAN, signals="paper"))
+    assert other.typicality is None and not (tmp_path / TYPICALITY_FILE).exists()
+    assert load_fitted(tmp_path, tiny_llava.weights_hash).scheduler.features == other.scheduler.features
+
+
+def test_a_fit_that_was_stopped_goes_on(
+    folder: Path, tiny_llava: LlavaModel, train: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(collect, "PART", 16)
+
+    def stop(event: Progress) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        fit(tiny_llava, train, SUITE, tmp_path, PLAN, on_progress=stop)
+    (part,) = (tmp_path / EVIDENCE_FOLDER).iterdir()
+    assert not (tmp_path / FIT_FILE).exists()
+    with pytest.raises(ModelError, match="holds no fitted scheduler"):
+        load_fitted(tmp_path, tiny_llava.weights_hash)
+    before = part.stat().st_mtime_ns
+    events: list[Progress] = []
+    done, _ = fit(tiny_llava, train, SUITE, tmp_path, PLAN, on_progress=events.append)
+    assert part.stat().st_mtime_ns == before
+    assert events[-1].done == events[-1].total and events[-1].rows > 500
+    part.write_bytes(part.read_bytes()[:100])  # a damaged part is made again
+    assert (
+        fit(tiny_llava, train, SUITE, tmp_path, PLAN)[0].scheduler.fingerprint == done.scheduler.fingerprint
+    )
+
+
+def test_other_weights_are_refused(
+    folder: Path, make_tiny_llava: Callable[..., Path], tmp_path: Path
+) -> None:
+    other = make_tiny_llava(tmp_path / "other", seed=1)
+    with pytest.raises(ModelError, match="was fitted on other weights") as caught:
+        Zoo().load(parse(f"x={other},fusion=dms,scheduler={folder}"))
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("damage", ["json", "missing", "key", "swapped", "typicality", "cut"])
+def test_a_damaged_folder_is_refused(
+    folder: Path, tiny_llava: LlavaModel, tmp_path: Path, damage: str
+) -> None:
+    for path in folder.iterdir():
+        if path.is_file():
+            (tmp_path / path.name).write_bytes(path.read_bytes())
+    card = json.loads((tmp_path / FIT_FILE).read_text())
+    if damage == "json":
+        (tmp_path / FIT_FILE).write_text("{")
+    elif damage == "missing":
+        (tmp_path / FIT_FILE).unlink()
+    elif damage == "key":
+        del card["monte_carlo"]
+        (tmp_path / FIT_FILE).write_text(json.dumps(card))
+    elif damage == "swapped":
+        (tmp_path / FIT_FILE).write_text(json.dumps({**card, "scheduler": "0" * 32}))
+    elif damage == "typicality":
+        (tmp_path / TYPICALITY_FILE).unlink()
+    else:
+        (tmp_path / TYPICALITY_FILE).write_bytes((tmp_path / TYPICALITY_FILE).read_bytes()[:50])
+    with pytest.raises(ModelError) as caught:
+        load_fitted(tmp_path, tiny_llava.weights_hash)
+    assert "\n" not in str(caught.value)
+
+
+def test_too_little_to_fit_on(tiny_llava: LlavaModel, train: Dataset, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="--limit"):
+        fit(tiny_llava, train, SUITE, tmp_path, replace(PLAN, limit=1))
+    broken = replace(train, samples=tuple(replace(each, fault="x") for each in train.samples[:5]))
+    with pytest.raises(DataError, match="no sample to fit on"):
+        fit(tiny_llava, broken, SUITE, tmp_path, PLAN)
+
+
+def test_right_answers(train: Dataset) -> None:
+    assert right_answer(replace(train.samples[0], answers=("a", "b", "b"))) == "b"
+    assert right_answer(replace(train.samples[0], answers=("b", "a"))) == "b"
+
+
+def test_the_scheduler_in_use_sees_what_it_was_fitted_on(
+    folder: Path, tiny_llava: LlavaModel, tiny_folder: Path, noise_pictures: list[Any]
+) -> None:
+    """Shares computed by hand from the evidence are those whose mean point is recorded."""
+    from dmsbench.models.base import Prompt
+
+    model = Zoo().load(parse(f"x={tiny_folder},fusion=dms,scheduler={folder}"))
+    assert isinstance(model, MixedModel)
+    prompts = [Prompt("what color is the circle?"), Prompt("is there a red shape?")]
+    state = model.encode(noise_pictures)
+    evidence = model.evidence(state, [0, 1], prompts)
+    shares = model.scheduler.mixture(evidence)
+    answers = model.answer(state, [0, 1], prompts)
+    assert answers.weights is not None
+    expected = shares @ CORNERS_AND_UNIFORM.tensor
+    torch.testing.assert_close(torch.from_numpy(answers.weights), expected, atol=1e-5, rtol=1e-4)
+    assert mix(shares, evidence.probabilities).shape == (2, 13)
+
+
+@pytest.mark.parametrize("kind", ["opt", "t5"])
+def test_blip2_is_fitted_alike(
+    tiny_blip2_folder: Callable[[str], Path],
+    train: Dataset,
+    noise_pictures: list[Any],
+    tmp_path: Path,
+    kind: str,
+) -> None:
+    from dmsbench.models.base import Prompt
+
+    spec = parse(f"x={tiny_blip2_folder(kind)}")
+    fit(Zoo().adapter(spec), train, SUITE, tmp_path, replace(PLAN, limit=200))
+    model = Zoo().load(parse(f"x={tiny_blip2_folder(kind)},fusion=dms,scheduler={tmp_path}"))
+    prompts = [Prompt("what color is the circle?"), Prompt("no", has_image=False)]
+    answers = model.answer(model.encode(noise_pictures), [0, 1], prompts)
+    assert answers.weights is not None
+    assert 0 < answers.weights[0, 0] < 1 and answers.weights[1].tolist() == [0, 1]
