@@ -81,6 +81,7 @@ def fit(
     if images is not None and data is None:
         raise DmsbenchError("--images belongs to --data: give the question file too")
     spec = parse(model)
+    _check_folder(out)
     loaded = load_suite(suite)
     loaded.differing()  # a missing backend must not cost the seconds that importing torch takes
     families = chosen_families(corruption or (), held_out or ())
@@ -132,12 +133,40 @@ def _training_data(suite: Suite, data: Path | None, images: Path | None) -> Data
     if data is not None:
         if config.path is not None and config.path.resolve() == data.resolve():
             raise DmsbenchError(f"--data {data}: suite '{suite.name}' tests on this file; fit on another")
-        return load_dataset("local", path=data, images=images)
+        found = load_dataset("local", path=data, images=images)
+        if config.path is not None:
+            shared = _pictures(found) & _pictures(
+                load_dataset("local", path=config.path, images=config.images)
+            )
+            if shared:
+                raise DmsbenchError(
+                    f"--data {data}: suite '{suite.name}' tests on {len(shared):,} of its pictures, "
+                    f"'{min(shared)}' among them; fit on others"
+                )
+        return found
     if config.name == "local":
         raise DmsbenchError(
             f"suite '{suite.name}' has local data without a training split: give a training file by --data"
         )
+    if config.split == "train":
+        raise DmsbenchError(
+            f"suite '{suite.name}' tests on the training split: a fit on it would have seen it"
+        )
     return load_dataset(config.name, "train", level=config.level)
+
+
+def _pictures(dataset: Dataset) -> set[Path]:
+    """The files of the images that can be asked about."""
+    images = (sample.image for sample in dataset.samples if sample.fault is None)
+    return {image.resolve() for image in images if isinstance(image, Path)}
+
+
+def _check_folder(out: Path) -> None:
+    """A checkpoint's own ``scheduler.json`` holds the rule's numbers: a fit would replace it."""
+    if out.exists() and not out.is_dir():
+        raise DmsbenchError(f"--out {out}: is no folder")
+    if (out / "config.json").exists():
+        raise DmsbenchError(f"--out {out}: is the folder of a checkpoint; give the scheduler one of its own")
 
 
 def _print(reached: Figures, spec: ModelSpec, out: Path, console: Console) -> None:

@@ -72,3 +72,27 @@ def test_local_suites_need_training_data(dmsbench: Call, tmp_path: Path) -> None
     assert done.code == 2 and "give a training file by --data" in done.err
     same = dmsbench("fit", "baseline", "--suite", suite, "--data", tmp_path / "q.jsonl", "--out", tmp_path)
     assert same.code == 2 and "tests on this file" in same.err
+
+
+def test_what_a_suite_tests_on_is_not_fitted_on(dmsbench: Call, tmp_path: Path) -> None:
+    """Not under its own name, and not under another: a copy of the file, or the split itself."""
+    rows = [{"image": "a.png", "question": f"q{i}", "answers": "a"} for i in range(3)]
+    (tmp_path / "q.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    (tmp_path / "copy.jsonl").write_text("\n".join(map(json.dumps, rows[1:])))
+    suite = tmp_path / "own.yaml"
+    suite.write_text("name: own\ndataset: {name: local, path: q.jsonl}\ngrid: {text: [keyboard]}\n")
+    arguments = ("fit", "baseline", "--suite", suite, "--out", tmp_path / "out")
+    copied = dmsbench(*arguments, "--data", tmp_path / "copy.jsonl")
+    assert copied.code == 2 and "suite 'own' tests on 1 of its pictures" in copied.err
+    suite.write_text("name: own\ndataset: {name: easy_vqa, split: train}\ngrid: {text: [keyboard]}\n")
+    split = dmsbench(*arguments)
+    assert split.code == 2 and "suite 'own' tests on the training split" in split.err
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_checkpoint_is_not_written_into(dmsbench: Call, tiny_folder: Path) -> None:
+    """Its scheduler.json holds the rule's numbers, and would be replaced."""
+    before = {path.name: path.read_bytes() for path in tiny_folder.iterdir() if path.is_file()}
+    done = dmsbench("fit", f"x={tiny_folder}", "--suite", "smoke", "--out", tiny_folder, "--limit", "40")
+    assert done.code == 2 and "is the folder of a checkpoint" in done.err and done.err.count("\n") == 1
+    assert before == {path.name: path.read_bytes() for path in tiny_folder.iterdir() if path.is_file()}
