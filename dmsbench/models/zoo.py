@@ -80,7 +80,15 @@ class Zoo:
         return self._adapter(spec)
 
     def _fitted(self, adapter: Adapter, spec: ModelSpec) -> MixedModel:
-        fitted = load_fitted(Path(spec.options["scheduler"]), adapter.weights_hash)
+        folder = Path(spec.options["scheduler"])
+        fitted = load_fitted(folder, adapter.weights_hash)
+        if fitted.outcomes is not None:
+            for answer in self.answer_space:
+                if not set(adapter.first_tokens([answer])) <= set(fitted.outcomes):
+                    raise ModelError(
+                        f"the scheduler in {folder} was fitted on other answers: '{answer}' is not among them; "
+                        "fit one on this suite"
+                    )
         return MixedModel(
             adapter,
             fitted.scheduler,

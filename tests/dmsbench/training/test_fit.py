@@ -14,6 +14,7 @@ import torch
 from dmsbench.data import Dataset, load_dataset
 from dmsbench.errors import DataError, ModelError
 from dmsbench.fusion.points import CORNERS_AND_UNIFORM, mix
+from dmsbench.fusion.typicality import load_typicality, save_typicality
 from dmsbench.models.fitted import FIT_FILE, TYPICALITY_FILE, load_fitted
 from dmsbench.models.llava import LlavaModel
 from dmsbench.models.mixed import MixedModel
@@ -106,7 +107,7 @@ def test_other_weights_are_refused(
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("damage", ["json", "missing", "key", "swapped", "typicality", "cut"])
+@pytest.mark.parametrize("damage", ["json", "missing", "key", "swapped", "typicality", "cut", "other"])
 def test_a_damaged_folder_is_refused(
     folder: Path, tiny_llava: LlavaModel, tmp_path: Path, damage: str
 ) -> None:
@@ -125,6 +126,10 @@ def test_a_damaged_folder_is_refused(
         (tmp_path / FIT_FILE).write_text(json.dumps({**card, "scheduler": "0" * 32}))
     elif damage == "typicality":
         (tmp_path / TYPICALITY_FILE).unlink()
+    elif damage == "other":
+        fitted = load_typicality(tmp_path / TYPICALITY_FILE)
+        moved = {name: replace(each, mean=each.mean + 1.0) for name, each in fitted.items()}
+        save_typicality(tmp_path / TYPICALITY_FILE, moved)
     else:
         (tmp_path / TYPICALITY_FILE).write_bytes((tmp_path / TYPICALITY_FILE).read_bytes()[:50])
     with pytest.raises(ModelError) as caught:
@@ -181,3 +186,13 @@ def test_blip2_is_fitted_alike(
     answers = model.answer(model.encode(noise_pictures), [0, 1], prompts)
     assert answers.weights is not None
     assert 0 < answers.weights[0, 0] < 1 and answers.weights[1].tolist() == [0, 1]
+
+
+def test_a_scheduler_of_other_answers_is_refused(folder: Path, tiny_folder: Path, train: Dataset) -> None:
+    """Its evidence would be measured over outcomes that are not those of the questions."""
+    spec = parse(f"x={tiny_folder},fusion=dms,scheduler={folder}")
+    assert Zoo(answer_space=train.answer_space).load(spec)
+    assert Zoo(answer_space=train.answer_space[:3]).load(spec)
+    with pytest.raises(ModelError, match="was fitted on other answers: 'what' is not among them") as caught:
+        Zoo(answer_space=(*train.answer_space, "what")).load(spec)
+    assert "\n" not in str(caught.value)
