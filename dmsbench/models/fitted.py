@@ -48,9 +48,7 @@ class FittedFolder:
             "format": _FORMAT,
             "weights_hash": self.weights,
             "scheduler": self.scheduler.fingerprint,
-            "typicality": None
-            if self.typicality is None
-            else [each.fingerprint for each in self.typicality],
+            "typicality": None if self.typicality is None else [each.fingerprint for each in self.typicality],
             "outcomes": None if self.outcomes is None else list(self.outcomes),
             "monte_carlo": {"passes": how.passes, "rate": how.rate, "seed": how.seed},
             **self.facts,
@@ -85,7 +83,9 @@ def load_fitted(folder: Path, weights: str) -> FittedFolder:
             raise ModelError(f"{FIT_FILE} and the scheduler in {folder} do not belong together: fit it again")
         typicality = _typicality(folder / TYPICALITY_FILE) if scheduler.needs_typicality else None
         if typicality is not None and [each.fingerprint for each in typicality] != card["typicality"]:
-            raise ModelError(f"{FIT_FILE} and {TYPICALITY_FILE} in {folder} do not belong together: fit it again")
+            raise ModelError(
+                f"{FIT_FILE} and {TYPICALITY_FILE} in {folder} do not belong together: fit it again"
+            )
         how = card["monte_carlo"]
         return FittedFolder(
             scheduler,

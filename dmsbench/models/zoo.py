@@ -86,8 +86,8 @@ class Zoo:
             for answer in self.answer_space:
                 if not set(adapter.first_tokens([answer])) <= set(fitted.outcomes):
                     raise ModelError(
-                        f"the scheduler in {folder} was fitted on other answers: '{answer}' is not among them; "
-                        "fit one on this suite"
+                        f"the scheduler in {folder} was fitted on other answers: '{answer}' is not among "
+                        "them; fit one on this suite"
                     )
         return MixedModel(
             adapter,

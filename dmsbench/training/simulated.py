@@ -13,17 +13,25 @@ from dmsbench.grid import Condition, View
 from dmsbench.suite import Suite
 from dmsbench.truth import Truth
 
-#: Drawn where no corruption is named: of images, of characters and words, and of whole texts. Without one of
-#: characters a scheduler takes every typing error for a lost text.
-FAMILIES = (
-    "gaussian_noise",
-    "occlusion",
-    "low_light",
-    "char_delete",
-    "word_delete",
-    "mask_text",
-    "mismatch_text",
+#: Kinds of damage that are fitted on where no corruption is named: what is damaged, and a family of the
+#: catalogue. Of images noise, cover and tone; of texts characters, words, and all of it blanked or another's.
+DAMAGE = (
+    ("image", "noise"),
+    ("image", "occlusion"),
+    ("image", "colour"),
+    ("text", "character"),
+    ("text", "word"),
+    ("text", "blank"),
+    ("text", "mismatch"),
 )
+
+
+def _first(target: str, family: str) -> str:
+    return next(one.name for one in corruptions.catalogue() if (one.target, one.family) == (target, family))
+
+
+#: Of each kind of damage the catalogue's first corruption: a rule, so that no score chooses among them.
+FAMILIES = tuple(_first(target, family) for target, family in DAMAGE)
 #: What exchanges one modality for another sample's.
 MISMATCHES = ("mismatch", "mismatch_text")
 #: What leaves a sample one modality.

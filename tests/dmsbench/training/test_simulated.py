@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 
+import corruptions
 from dmsbench.data.base import Sample
 from dmsbench.errors import DmsbenchError, UnknownNameError
 from dmsbench.suite import load_suite
-from dmsbench.training.simulated import FAMILIES, chosen_families, draws, simulating
+from dmsbench.training.simulated import DAMAGE, FAMILIES, chosen_families, draws, simulating
 
 
 def sample(number: int, *, context: str | None = None, **about: object) -> Sample:
@@ -50,6 +51,20 @@ def test_what_would_be_wrong_is_not_asked() -> None:
     assert not [d for d in draws(worded, ["hue_shift"], seed=0) if d.condition.corruption == "hue_shift"]
     faulty = [replace(each, fault="empty") for each in plain]
     assert draws(faulty, FAMILIES, seed=0) == []
+
+
+def test_the_usual_families_are_the_first_of_their_kind() -> None:
+    assert FAMILIES == (
+        "gaussian_noise",
+        "occlusion",
+        "brightness",
+        "keyboard",
+        "word_delete",
+        "mask_text",
+        "mismatch_text",
+    )
+    kinds = {(corruptions.get(name).target, corruptions.get(name).family) for name in FAMILIES}
+    assert kinds == set(DAMAGE) and len(kinds) == len(FAMILIES)
 
 
 def test_families() -> None:
