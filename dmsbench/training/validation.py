@@ -38,9 +38,9 @@ class Cell:
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """On validation rows. ``best_constant``: the shares that were best on the training rows.
+    """On rows that the fit has not seen. ``best_constant``: the shares that were best on those it has seen.
 
-    ``oracle``: the best constant of each condition, chosen on the validation rows themselves: an upper end.
+    ``oracle``: the best constant of each condition, chosen on the measured rows themselves: an upper end.
     ``headroom_closed``: (learned − static)/(oracle − static) of the accuracies, None without headroom.
     """
 
@@ -64,7 +64,10 @@ class Figures:
 def figures(
     shares: torch.Tensor, evidence: Evidence, found: Collected, held_out: torch.Tensor, points: Points
 ) -> Figures:
-    """Of the learned ``shares`` (N, P) on the rows ``held_out`` (N,); constants are chosen on the others."""
+    """Of the learned ``shares`` (N, P) on the rows ``held_out`` (N,); constants are chosen on the others.
+
+    The others should be all that the scheduler was fitted and stopped on: then both have had the same rows.
+    """
     constants = _grid(len(points))
     right = torch.stack([_hits(constant.expand(len(found), -1), evidence, found) for constant in constants])
     training = condition_weights(

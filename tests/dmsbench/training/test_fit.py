@@ -22,6 +22,7 @@ from dmsbench.models.spec import parse
 from dmsbench.models.zoo import Zoo
 from dmsbench.suite import load_suite
 from dmsbench.training import collect
+from dmsbench.training import fit as fitting
 from dmsbench.training.collect import right_answer
 from dmsbench.training.fit import EVIDENCE_FOLDER, FitPlan, Progress, fit
 from dmsbench.training.simulated import FAMILIES
@@ -196,3 +197,25 @@ def test_a_scheduler_of_other_answers_is_refused(folder: Path, tiny_folder: Path
     with pytest.raises(ModelError, match="was fitted on other answers: 'what' is not among them") as caught:
         Zoo(answer_space=(*train.answer_space, "what")).load(spec)
     assert "\n" not in str(caught.value)
+
+
+def test_what_is_measured_was_neither_fitted_nor_stopped_on(
+    tiny_llava: LlavaModel, train: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: dict[str, set[str]] = {}
+    fit_learned, figures = fitting.fit_learned, fitting.figures
+
+    def fitted(*given: Any, **named: Any) -> Any:
+        seen["fitted"] = set(named["groups"])
+        assert len(named["groups"]) == len(given[0]) == len(given[1]) == len(named["held_out"])
+        return fit_learned(*given, **named)
+
+    def measured(*given: Any) -> Any:
+        found, rows = given[2], given[3]
+        seen["measured"] = {g for g, in_it in zip(found.groups, rows.tolist(), strict=True) if in_it}
+        return figures(*given)
+
+    monkeypatch.setattr(fitting, "fit_learned", fitted)
+    monkeypatch.setattr(fitting, "figures", measured)
+    fit(tiny_llava, train, SUITE, tmp_path, replace(PLAN, limit=200))
+    assert seen["measured"] and not seen["measured"] & seen["fitted"]
