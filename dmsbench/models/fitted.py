@@ -95,7 +95,7 @@ def load_fitted(folder: Path, weights: str) -> FittedFolder:
             typicality,
             card,
         )
-    except (KeyError, TypeError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise ModelError(
             f"{folder / FIT_FILE} is no card of a fitted scheduler ({error!r}): fit it again"
         ) from None

@@ -13,7 +13,7 @@ import torch
 import corruptions
 from dmsbench import __version__
 from dmsbench.data import Dataset
-from dmsbench.errors import DataError
+from dmsbench.errors import DataError, ModelError
 from dmsbench.fusion.features import ANSWERS, GROUPS, PAPER
 from dmsbench.fusion.fitting import FitSettings, fit_learned
 from dmsbench.fusion.objective import split_by_group
@@ -77,7 +77,8 @@ def fit(
     Evidence is kept in ``out``, so that a fit that was stopped goes on where it was, and another choice of
     signals costs seconds. Equal data, checkpoint and plan give equal schedulers.
 
-    Raises DataError where too few samples are left to fit on.
+    Raises DataError where too few samples are left to fit on, ModelError where the checkpoint's numbers are
+    not finite.
     """
     samples = taken(dataset, plan.limit)
     simulated = simulating(suite, plan.families)
@@ -103,6 +104,9 @@ def fit(
     found = collector.collect(drawn, count) if drawn else None
     if found is None:
         raise DataError(f"data set '{dataset.name}' has no sample to fit on")
+    features = (found.evidence.probabilities, found.image, found.text)
+    if found.log_likelihood.isnan().any() or not all(torch.isfinite(each).all() for each in features):
+        raise ModelError("the checkpoint's numbers are not finite: try dtype=float32")
     return _fitted(adapter, found, dataset, suite, out, plan, outcomes, monte_carlo)
 
 

@@ -108,7 +108,9 @@ def test_other_weights_are_refused(
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("damage", ["json", "missing", "key", "swapped", "typicality", "cut", "other"])
+@pytest.mark.parametrize(
+    "damage", ["json", "missing", "key", "swapped", "typicality", "cut", "other", "number"]
+)
 def test_a_damaged_folder_is_refused(
     folder: Path, tiny_llava: LlavaModel, tmp_path: Path, damage: str
 ) -> None:
@@ -123,6 +125,8 @@ def test_a_damaged_folder_is_refused(
     elif damage == "key":
         del card["monte_carlo"]
         (tmp_path / FIT_FILE).write_text(json.dumps(card))
+    elif damage == "number":
+        (tmp_path / FIT_FILE).write_text(json.dumps({**card, "outcomes": ["x"]}))
     elif damage == "swapped":
         (tmp_path / FIT_FILE).write_text(json.dumps({**card, "scheduler": "0" * 32}))
     elif damage == "typicality":
@@ -219,3 +223,21 @@ def test_what_is_measured_was_neither_fitted_nor_stopped_on(
     monkeypatch.setattr(fitting, "figures", measured)
     fit(tiny_llava, train, SUITE, tmp_path, replace(PLAN, limit=200))
     assert seen["measured"] and not seen["measured"] & seen["fitted"]
+
+
+@pytest.mark.parametrize("where", ["log_likelihood", "image", "text", "probabilities"])
+def test_numbers_that_are_not_finite_are_named(
+    tiny_llava: LlavaModel, train: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    """As float16 may give them."""
+    read = collect.Collector._part
+
+    def broken(self: Any, some: Any) -> Any:
+        tensors, *rest = read(self, some)
+        tensors[where] = tensors[where].clone()
+        tensors[where][0] = torch.nan
+        return (tensors, *rest)
+
+    monkeypatch.setattr(collect.Collector, "_part", broken)
+    with pytest.raises(ModelError, match="not finite: try dtype=float32"):
+        fit(tiny_llava, train, SUITE, tmp_path, replace(PLAN, limit=100))
