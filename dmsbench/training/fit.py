@@ -16,7 +16,7 @@ from dmsbench.data import Dataset
 from dmsbench.errors import DataError, ModelError
 from dmsbench.fusion.features import ANSWERS, GROUPS, PAPER
 from dmsbench.fusion.fitting import FitSettings, fit_learned
-from dmsbench.fusion.objective import split_by_group
+from dmsbench.fusion.objective import split_by_group, unit_hash
 from dmsbench.fusion.points import CORNERS_AND_UNIFORM
 from dmsbench.fusion.typicality import Typicality
 from dmsbench.models.evidence import MonteCarlo, PointReader
@@ -35,6 +35,8 @@ LIMIT = 16_000
 #: The share of images that nothing is fitted to, and the part of it that does not even stop the fit: the
 #: figures come from there, since the best of many epochs looks better than it is where it was chosen.
 HELD_OUT, MEASURED = 0.2, 0.1
+#: Parts of the training images, each measured by the typicality of the others.
+FOLDS = 5
 #: Answers whose first tokens are the outcomes where the answer space is open.
 COMMONEST = 512
 #: Where the evidence is kept, in the scheduler's folder.
@@ -132,11 +134,8 @@ def _fitted(
         raise DataError(f"data set '{dataset.name}': {error}: take more with --limit") from None
     features, evidence, typicality = SIGNALS[plan.signals], found.evidence, None
     if "typicality" in features:
-        clean = found.clean & ~held_out
-        if int(clean.sum()) < 2:
-            raise DataError(f"{int(clean.sum())} clean training rows are too few: take more with --limit")
-        typicality = (Typicality.fit(found.image[clean]), Typicality.fit(found.text[clean]))
-        evidence = replace(evidence, typicality=typicality_of(typicality, (found.image, found.text)))
+        typicality, distances = out_of_fold(found, ~held_out, plan.seed)
+        evidence = replace(evidence, typicality=distances)
     learned = fit_learned(
         evidence.rows(seen),
         found.log_likelihood[seen],
@@ -172,6 +171,40 @@ def _fitted(
     folder = FittedFolder(learned, adapter.weights_hash, outcomes, monte_carlo, typicality, facts)
     folder.save(out)
     return folder, reached
+
+
+def out_of_fold(
+    found: Collected, training: torch.Tensor, seed: int
+) -> tuple[tuple[Typicality, Typicality], torch.Tensor]:
+    """Typicality of image and text from the clean rows of ``training`` (N,), and all distances (N, 2, 2).
+
+    A row that typicality was fitted on lies nearer to it than any other: the scheduler would learn that clean
+    is nearer than clean ever is in use. So a training row is measured by what the other folds' images gave.
+
+    Raises DataError where clean rows are too few.
+    """
+    clean = found.clean & training
+    # Images with clean rows are dealt out first, so that two of them are enough for all folds.
+    shown = set(_picked(found.groups, clean))
+    dealt = sorted(
+        set(found.groups), key=lambda group: (group not in shown, unit_hash(f"fold/{seed}/{group}"))
+    )
+    number = {group: place % FOLDS for place, group in enumerate(dealt)}
+    folds = torch.tensor([number[group] for group in found.groups])
+
+    def fitted(rows: torch.Tensor) -> tuple[Typicality, Typicality]:
+        if int(rows.sum()) < 2:
+            raise DataError(f"{len(shown)} clean training images are too few: take more with --limit")
+        return Typicality.fit(found.image[rows]), Typicality.fit(found.text[rows])
+
+    whole = fitted(clean)
+    distances = typicality_of(whole, (found.image, found.text))
+    for fold in range(FOLDS):
+        inside = training & (folds == fold)
+        if inside.any():
+            features = (found.image[inside], found.text[inside])
+            distances[inside] = typicality_of(fitted(clean & (folds != fold)), features)
+    return whole, distances
 
 
 def _picked(names: Sequence[str], rows: torch.Tensor) -> tuple[str, ...]:

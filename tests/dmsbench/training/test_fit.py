@@ -13,15 +13,16 @@ import torch
 
 from dmsbench.data import Dataset, load_dataset
 from dmsbench.errors import DataError, ModelError
-from dmsbench.fusion.points import CORNERS_AND_UNIFORM, mix
-from dmsbench.fusion.typicality import load_typicality, save_typicality
+from dmsbench.fusion import fitting as fusion_fitting
+from dmsbench.fusion.points import CORNERS_AND_UNIFORM, Evidence, mix
+from dmsbench.fusion.typicality import Typicality, load_typicality, save_typicality
 from dmsbench.models.fitted import FIT_FILE, TYPICALITY_FILE, load_fitted
 from dmsbench.models.llava import LlavaModel
 from dmsbench.models.mixed import MixedModel
 from dmsbench.models.spec import parse
 from dmsbench.models.zoo import Zoo
 from dmsbench.suite import load_suite
-from dmsbench.training import collect
+from dmsbench.training import collect, validation
 from dmsbench.training import fit as fitting
 from dmsbench.training.collect import right_answer
 from dmsbench.training.fit import EVIDENCE_FOLDER, FitPlan, Progress, fit
@@ -207,7 +208,7 @@ def test_what_is_measured_was_neither_fitted_nor_stopped_on(
     tiny_llava: LlavaModel, train: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen: dict[str, set[str]] = {}
-    fit_learned, figures = fitting.fit_learned, fitting.figures
+    fit_learned, figures = fusion_fitting.fit_learned, validation.figures
 
     def fitted(*given: Any, **named: Any) -> Any:
         seen["fitted"] = set(named["groups"])
@@ -241,3 +242,29 @@ def test_numbers_that_are_not_finite_are_named(
     monkeypatch.setattr(collect.Collector, "_part", broken)
     with pytest.raises(ModelError, match="not finite: try dtype=float32"):
         fit(tiny_llava, train, SUITE, tmp_path, replace(PLAN, limit=100))
+
+
+def test_clean_pictures_are_as_typical_in_fitting_as_in_use() -> None:
+    """Measured by a fit that holds them, 320 clean training rows looked two deviations nearer than others."""
+    count = 600
+    features = torch.randn(count, 96, generator=torch.Generator().manual_seed(0))
+    groups = tuple(f"g{row}" for row in range(count))
+    found = collect.Collected(
+        evidence=Evidence(torch.ones(count, 3, 1), torch.zeros(count, 3), torch.zeros(count)),
+        image=features,
+        text=features.flip(0),
+        log_likelihood=torch.zeros(count, 3),
+        right=torch.ones(count, 1, dtype=torch.bool),
+        groups=groups,
+        conditions=("clean",) * count,
+    )
+    training = torch.arange(count) < 320
+    whole, distances = fitting.out_of_fold(found, training, seed=0)
+    apart = (distances[training].mean(dim=0) - distances[~training].mean(dim=0)).abs()
+    assert apart.max() < 0.05
+    again = Typicality.fit(features[training])
+    assert whole[0].fingerprint == again.fingerprint
+    assert (again.distance(features[training])[:, 1].mean() - distances[~training, 0, 1].mean()).abs() > 0.1
+    assert torch.equal(distances[~training, 0], again.distance(features[~training])), "others as in use"
+    with pytest.raises(DataError, match="take more with --limit"):
+        fitting.out_of_fold(found, torch.arange(count) < 1, seed=0)
