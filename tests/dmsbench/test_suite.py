@@ -41,7 +41,7 @@ def test_builtin_suites_load_and_hold_what_they_promise() -> None:
     assert len(load_suite("smoke").conditions) == 1 + 6 * 3
     context = load_suite("context-vqa-corrupt")
     assert len(context.conditions) == 1 + 20 * 5
-    assert (context.models, context.protect, context.dataset.level) == ((), (), 1)
+    assert (context.models, context.protect, context.dataset.level) == ((), (), 2)
 
 
 def test_conditions_clean_first_and_on_the_side_that_a_corruption_targets(tmp_path: Path) -> None:
