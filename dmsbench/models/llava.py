@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections.abc import Hashable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -14,21 +12,16 @@ import torch
 from transformers import DynamicCache, LlavaForConditionalGeneration
 
 from dmsbench.data.base import SampleError
-from dmsbench.errors import ModelError
 from dmsbench.fusion.attention_bias import (
-    SUPPORTED_ATTENTION,
     additive_mask,
     check_attention,
     modality_bias,
 )
-from dmsbench.models.base import MODALITIES, Answers, Image, Prompt
+from dmsbench.models.adapter import Adapter
+from dmsbench.models.base import Image, Prompt
 from dmsbench.models.cache import row_cache
-from dmsbench.models.decoding import answer_mixture, decode
-from dmsbench.models.loading import load_checkpoint
 from dmsbench.models.padding import mean_of, padded
 from dmsbench.models.prompts import PromptFormat
-
-DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,12 +60,15 @@ class Prefill:
     text: torch.Tensor | None = None
 
 
-class LlavaModel:
+class LlavaModel(Adapter):
     """A ``LlavaForConditionalGeneration`` with its processor; static fusion unless given weights.
 
     ``checkpoint`` is a folder or a hub id. Generation is greedy; sampling settings of the checkpoint are
     not used. Raises ModelError for a checkpoint that does not load or is no LLaVA.
     """
+
+    family, family_name = "llava", "LLaVA"
+    model_class, processor_class = LlavaForConditionalGeneration, "LlavaProcessor"
 
     def __init__(
         self,
@@ -84,56 +80,26 @@ class LlavaModel:
         revision: str | None = None,
         max_new_tokens: int = 16,
     ) -> None:
-        if dtype not in DTYPES:
-            raise ModelError(f"unknown dtype '{dtype}': use float32, float16 or bfloat16")
-        if attention not in SUPPORTED_ATTENTION:
-            raise ModelError(f"attention implementation '{attention}' takes no bias: use sdpa or eager")
-        self.processor, self.model = load_checkpoint(
+        super().__init__(
             checkpoint,
-            revision or "main",
-            DTYPES[dtype],
-            attention,
-            family="LLaVA",
-            model_class=LlavaForConditionalGeneration,
-            processor_class="LlavaProcessor",
+            device=device,
+            dtype=dtype,
+            attention=attention,
+            revision=revision,
+            max_new_tokens=max_new_tokens,
         )
-        self.model.requires_grad_(False).train(False).to(device)
-        self.device = torch.device(device)
-        self.checkpoint = str(checkpoint)
-        self.dtype = dtype
-        self.revision = revision
-        self.max_new_tokens = max_new_tokens
         self.language_model = self.model.model.language_model
         check_attention(self.language_model)
-        self.format = PromptFormat(
+        self.head, self.embedding = self.model.lm_head, self.model.get_input_embeddings()
+        self.format: PromptFormat = PromptFormat(
             self.processor.tokenizer,
             self.processor.image_token,
             self.processor.apply_chat_template if self.processor.chat_template else None,
         )
         stops = self.model.generation_config.eos_token_id
         self.stops = frozenset([stops] if isinstance(stops, int) else stops or [])
-        self.weights_hash = _hash_weights(self.model)
-        self.processor_hash = _hash_processor(self.processor)
         prefix = "-".join(map(str, self.format.prefix_ids))
         self.state_key = f"{self.weights_hash}:{self.processor_hash}:{prefix}:{dtype}:{device}:{attention}"
-        self.attention = attention
-
-    def settings(self) -> dict[str, Any]:
-        """Weights, processor, dtype, prompt format and generation: all that decides the answers."""
-        return {
-            "family": "llava",
-            "weights": self.weights_hash,
-            "processor": self.processor_hash,
-            "dtype": self.dtype,
-            "attention": self.attention,
-            "device": self.device.type,
-            "prompt": [self.format.before, self.format.after],
-            "generation": {
-                "method": "greedy",
-                "max_new_tokens": self.max_new_tokens,
-                "stops": sorted(self.stops),
-            },
-        }
 
     def length(self, prompt: Prompt) -> int:
         """Tokens after the image.
@@ -148,11 +114,6 @@ class LlavaModel:
         if most is not None and needed > most:
             raise SampleError(f"the prompt and its answer take {needed} tokens, the model holds {most}")
         return length
-
-    def present(self, prompt: Prompt) -> tuple[bool, bool]:
-        """Whether the row has an image and text evidence; an empty context is as absent as a dropped one."""
-        suffix = self.format.suffix(prompt)
-        return prompt.has_image, prompt.has_text and suffix.first < suffix.last
 
     @torch.inference_mode()
     def encode(self, images: Sequence[Image]) -> LlavaState:
@@ -191,35 +152,7 @@ class LlavaModel:
                 )
             ]
             return torch.from_numpy(np.stack(channels, axis=1))
-        # Said outright: a picture one or three pixels high would be taken for channels first.
-        values: torch.Tensor = processor(
-            images=list(images), return_tensors="pt", input_data_format="channels_last"
-        )["pixel_values"]
-        return values
-
-    @torch.inference_mode()
-    def answer(
-        self,
-        state: LlavaState,
-        rows: Sequence[int],
-        prompts: Sequence[Prompt],
-        weights: torch.Tensor | None = None,
-    ) -> Answers:
-        """Greedy answers to B prompts from the images' prefixes; ``weights`` (B, M) or None for static."""
-        start = self.prefill(state, rows, prompts, weights)
-        return decode(self, start, torch.arange(len(rows))[:, None], torch.ones(len(rows), 1))
-
-    @torch.inference_mode()
-    def answer_mixture(
-        self,
-        state: LlavaState,
-        rows: Sequence[int],
-        prompts: Sequence[Prompt],
-        points: torch.Tensor,
-        shares: torch.Tensor,
-    ) -> Answers:
-        """Greedy answers under Σ_p shares (B, P) · softmax(logits at points (P, M)); see ``decoding``."""
-        return answer_mixture(self, state, rows, prompts, points, shares)
+        return super().pixel_values(images)
 
     @torch.inference_mode()
     def prefill(
@@ -259,56 +192,9 @@ class LlavaModel:
         text = mean_of(hidden, evidence.to(self.device)) if pool else None
         return Prefill(last, cache, key_bias, exists, prefix + lengths, text)
 
-    def last_hidden(
-        self, state: LlavaState, rows: Sequence[int], prompts: Sequence[Prompt], weights: torch.Tensor
-    ) -> torch.Tensor:
-        """What the first answer token is drawn from under the weights, (B, D)."""
-        return self.prefill(state, rows, prompts, weights).hidden
-
-    def logits(self, hidden: torch.Tensor) -> torch.Tensor:
-        """The output layer over the whole vocabulary, in float32."""
-        scores: torch.Tensor = self.model.lm_head(hidden)
-        return scores.float()
-
-    def outcome_logits(self, hidden: torch.Tensor, outcomes: Sequence[int] | None) -> torch.Tensor:
-        """Logits (…, K) of the outcome tokens (the whole vocabulary for None), in float32."""
-        if outcomes is None:
-            return self.logits(hidden)
-        at = torch.tensor(outcomes, device=self.device)
-        head = self.model.lm_head
-        bias = None if head.bias is None else head.bias[at]
-        return torch.nn.functional.linear(hidden, head.weight[at], bias).float()
-
-    def first_tokens(self, answers: Sequence[str]) -> tuple[int, ...]:
-        """The distinct tokens that the answers begin with, sorted."""
-        return tuple(sorted({self.format.first_answer_token(answer) for answer in answers}))
-
-    def embeddings(
-        self, state: LlavaState, rows: Sequence[int], prompts: Sequence[Prompt]
-    ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Image and text evidence in the language model's input space, each (B, D).
-
-        The mean projected image token, and the mean embedding of the evidence's tokens (zeros for none).
-        """
-        suffixes = [self.format.suffix(prompt) for prompt in prompts]
-        ids, _, evidence = padded(suffixes, max(len(suffix.ids) for suffix in suffixes), 0)
-        text = mean_of(self._embed(ids.to(self.device)), evidence.to(self.device))
-        return state.pooled[torch.tensor(rows, device=self.device)], text
-
-    def image_features(self, state: LlavaState, rows: Sequence[int]) -> torch.Tensor:
-        """What tells a usual picture from an unusual one, (B, D): the mean token of the vision tower."""
-        return state.tower[torch.tensor(rows, device=self.device)]
-
-    def answer_tokens(self, answer: str) -> tuple[int, ...]:
-        """The tokens of an answer right after the prompt."""
-        return self.format.answer_tokens(answer)
-
-    def corner_key(self, row: int, prompt: Prompt, modality: int) -> Hashable:
-        """Equal for rows that one modality alone cannot tell apart."""
-        suffix = self.format.suffix(prompt)
-        if MODALITIES[modality] == "text":
-            return suffix
-        return row, suffix.ids[: suffix.first], suffix.last, suffix.ids[suffix.last :]
+    def pooled(self, state: LlavaState) -> torch.Tensor:
+        """The mean projected image token, (N, D)."""
+        return state.pooled
 
     def select(self, start: Prefill, streams: torch.Tensor) -> None:
         """Goes on with these rows of ``start``, in this order; a row may be taken more than once."""
@@ -330,15 +216,6 @@ class LlavaModel:
         ).last_hidden_state[:, -1]
         start.next_position = start.next_position + 1
 
-    def read(self, tokens: Sequence[Sequence[int]]) -> tuple[str, ...]:
-        """Answers as text, without special tokens and blanks around them."""
-        texts = self.processor.tokenizer.batch_decode(tokens, skip_special_tokens=True)
-        return tuple(text.strip() for text in texts)
-
-    def _embed(self, ids: torch.Tensor) -> torch.Tensor:
-        embedded: torch.Tensor = self.model.get_input_embeddings()(ids)
-        return embedded
-
 
 def _only_scales(processor: Any, images: Sequence[Image]) -> bool:
     """Whether the processor would only rescale and normalise: the images have its size already."""
@@ -352,22 +229,3 @@ def _only_scales(processor: Any, images: Sequence[Image]) -> bool:
         and (not processor.do_center_crop or dict(crop) == {"height": side, "width": side})
         and bool(processor.do_rescale and processor.do_normalize)
     )
-
-
-def _hash_weights(model: torch.nn.Module) -> str:
-    """A hash (32 hex digits) of every parameter and buffer, names and values."""
-    digest = hashlib.blake2b(digest_size=16)
-    for name, tensor in sorted(model.state_dict().items()):
-        digest.update(name.encode())
-        digest.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
-    return digest.hexdigest()
-
-
-def _hash_processor(processor: Any) -> str:
-    """A hash (32 hex digits) of the tokenizer and of what is done to images."""
-    facts = {
-        "images": processor.image_processor.to_dict(),
-        "tokenizer": processor.tokenizer.backend_tokenizer.to_str(),
-    }
-    text = json.dumps(facts, sort_keys=True, default=str)
-    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()

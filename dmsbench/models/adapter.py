@@ -1,0 +1,254 @@
+"""What all adapters of Hugging Face checkpoints share: identity, outcomes, answers from prefilled rows."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from abc import ABC, abstractmethod
+from collections.abc import Hashable, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+
+from dmsbench.errors import ModelError
+from dmsbench.fusion.attention_bias import SUPPORTED_ATTENTION
+from dmsbench.models.base import MODALITIES, Answers, Image, Prompt
+from dmsbench.models.decoding import answer_mixture, decode
+from dmsbench.models.loading import load_checkpoint
+from dmsbench.models.padding import mean_of, padded
+from dmsbench.models.prompts import Suffix
+
+DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
+
+
+class Format(Protocol):
+    """How a checkpoint's prompts are written and tokenised."""
+
+    @property
+    def before(self) -> str:
+        """The template's text before the sample's."""
+
+    @property
+    def after(self) -> str:
+        """The template's text after it."""
+
+    def suffix(self, prompt: Prompt) -> Suffix:
+        """The tokens after the image."""
+
+    def first_answer_token(self, answer: str) -> int:
+        """The token that an answer begins with."""
+
+    def answer_tokens(self, answer: str) -> tuple[int, ...]:
+        """The tokens of an answer right after the prompt."""
+
+
+class Adapter(ABC):
+    """A checkpoint with its processor, on a device; static fusion unless given weights.
+
+    ``checkpoint`` is a folder or a hub id. Generation is greedy; sampling settings of the checkpoint are
+    not used. Subclasses set ``language_model``, ``head`` (its output layer), ``embedding`` (its input
+    embeddings), ``format`` and ``stops``. Raises ModelError for a checkpoint that does not load.
+    """
+
+    #: The family's name in ``settings``, and in words.
+    family: str
+    family_name: str
+    model_class: Any
+    processor_class: str
+
+    language_model: Any
+    head: Any
+    embedding: Any
+    format: Format
+    stops: frozenset[int]
+    state_key: str
+
+    def __init__(
+        self,
+        checkpoint: str | Path,
+        *,
+        device: str = "cpu",
+        dtype: str = "float32",
+        attention: str = "sdpa",
+        revision: str | None = None,
+        max_new_tokens: int = 16,
+    ) -> None:
+        if dtype not in DTYPES:
+            raise ModelError(f"unknown dtype '{dtype}': use float32, float16 or bfloat16")
+        if attention not in SUPPORTED_ATTENTION:
+            raise ModelError(f"attention implementation '{attention}' takes no bias: use sdpa or eager")
+        self.processor, self.model = load_checkpoint(
+            checkpoint,
+            revision or "main",
+            DTYPES[dtype],
+            attention,
+            family=self.family_name,
+            model_class=self.model_class,
+            processor_class=self.processor_class,
+        )
+        self.model.requires_grad_(False).train(False).to(device)
+        self.device = torch.device(device)
+        self.checkpoint = str(checkpoint)
+        self.dtype, self.attention, self.revision = dtype, attention, revision
+        self.max_new_tokens = max_new_tokens
+        self.weights_hash = _hash_weights(self.model)
+        self.processor_hash = _hash_processor(self.processor)
+
+    def settings(self) -> dict[str, Any]:
+        """Weights, processor, dtype, prompt format and generation: all that decides the answers."""
+        return {
+            "family": self.family,
+            "weights": self.weights_hash,
+            "processor": self.processor_hash,
+            "dtype": self.dtype,
+            "attention": self.attention,
+            "device": self.device.type,
+            "prompt": [self.format.before, self.format.after],
+            "generation": {
+                "method": "greedy",
+                "max_new_tokens": self.max_new_tokens,
+                "stops": sorted(self.stops),
+            },
+        }
+
+    def present(self, prompt: Prompt) -> tuple[bool, bool]:
+        """Whether the row has an image and text evidence; an empty context is as absent as a dropped one."""
+        suffix = self.format.suffix(prompt)
+        return prompt.has_image, prompt.has_text and suffix.first < suffix.last
+
+    def pixel_values(self, images: Sequence[Image]) -> torch.Tensor:
+        """What the checkpoint's image processor makes of the images, N×3×H×W."""
+        # Said outright: a picture one or three pixels high would be taken for channels first.
+        values: torch.Tensor = self.processor.image_processor(
+            images=list(images), return_tensors="pt", input_data_format="channels_last"
+        )["pixel_values"]
+        return values
+
+    @abstractmethod
+    def prefill(
+        self,
+        state: Any,
+        rows: Sequence[int],
+        prompts: Sequence[Prompt],
+        weights: torch.Tensor | None = None,
+        *,
+        pool: bool = False,
+    ) -> Any:
+        """Runs the prompts behind their images' prefixes; the first half of ``answer``."""
+
+    @abstractmethod
+    def select(self, start: Any, streams: torch.Tensor) -> None:
+        """Goes on with these rows of ``start``, in this order; a row may be taken more than once."""
+
+    @abstractmethod
+    def feed(self, start: Any, tokens: torch.Tensor) -> None:
+        """Gives each row its next token (B,)."""
+
+    @abstractmethod
+    def pooled(self, state: Any) -> torch.Tensor:
+        """The mean token of each image as the text model reads it, (N, D)."""
+
+    @torch.inference_mode()
+    def answer(
+        self,
+        state: Any,
+        rows: Sequence[int],
+        prompts: Sequence[Prompt],
+        weights: torch.Tensor | None = None,
+    ) -> Answers:
+        """Greedy answers to B prompts from the images' prefixes; ``weights`` (B, M) or None for static."""
+        start = self.prefill(state, rows, prompts, weights)
+        return decode(self, start, torch.arange(len(rows))[:, None], torch.ones(len(rows), 1))
+
+    @torch.inference_mode()
+    def answer_mixture(
+        self,
+        state: Any,
+        rows: Sequence[int],
+        prompts: Sequence[Prompt],
+        points: torch.Tensor,
+        shares: torch.Tensor,
+    ) -> Answers:
+        """Greedy answers under Σ_p shares (B, P) · softmax(logits at points (P, M)); see ``decoding``."""
+        return answer_mixture(self, state, rows, prompts, points, shares)
+
+    def last_hidden(
+        self, state: Any, rows: Sequence[int], prompts: Sequence[Prompt], weights: torch.Tensor
+    ) -> torch.Tensor:
+        """What the first answer token is drawn from under the weights, (B, D)."""
+        hidden: torch.Tensor = self.prefill(state, rows, prompts, weights).hidden
+        return hidden
+
+    def logits(self, hidden: torch.Tensor) -> torch.Tensor:
+        """The output layer over the whole vocabulary, in float32."""
+        scores: torch.Tensor = self.head(hidden)
+        return scores.float()
+
+    def outcome_logits(self, hidden: torch.Tensor, outcomes: Sequence[int] | None) -> torch.Tensor:
+        """Logits (…, K) of the outcome tokens (the whole vocabulary for None), in float32."""
+        if outcomes is None:
+            return self.logits(hidden)
+        at = torch.tensor(outcomes, device=self.device)
+        bias = None if self.head.bias is None else self.head.bias[at]
+        return torch.nn.functional.linear(hidden, self.head.weight[at], bias).float()
+
+    def first_tokens(self, answers: Sequence[str]) -> tuple[int, ...]:
+        """The distinct tokens that the answers begin with, sorted."""
+        return tuple(sorted({self.format.first_answer_token(answer) for answer in answers}))
+
+    def answer_tokens(self, answer: str) -> tuple[int, ...]:
+        """The tokens of an answer right after the prompt."""
+        return self.format.answer_tokens(answer)
+
+    def embeddings(
+        self, state: Any, rows: Sequence[int], prompts: Sequence[Prompt]
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Image and text evidence in the language model's input space, each (B, D).
+
+        The mean projected image token, and the mean embedding of the evidence's tokens (zeros for none).
+        """
+        suffixes = [self.format.suffix(prompt) for prompt in prompts]
+        ids, _, evidence = padded(suffixes, max(len(suffix.ids) for suffix in suffixes), 0)
+        text = mean_of(self._embed(ids.to(self.device)), evidence.to(self.device))
+        return self.pooled(state)[torch.tensor(rows, device=self.device)], text
+
+    def image_features(self, state: Any, rows: Sequence[int]) -> torch.Tensor:
+        """What tells a usual picture from an unusual one, (B, D): the mean token of the vision tower."""
+        features: torch.Tensor = state.tower[torch.tensor(rows, device=self.device)]
+        return features
+
+    def corner_key(self, row: int, prompt: Prompt, modality: int) -> Hashable:
+        """Equal for rows that one modality alone cannot tell apart."""
+        suffix = self.format.suffix(prompt)
+        if MODALITIES[modality] == "text":
+            return suffix
+        return row, suffix.ids[: suffix.first], suffix.last, suffix.ids[suffix.last :]
+
+    def read(self, tokens: Sequence[Sequence[int]]) -> tuple[str, ...]:
+        """Answers as text, without special tokens and blanks around them."""
+        texts = self.processor.tokenizer.batch_decode(tokens, skip_special_tokens=True)
+        return tuple(text.strip() for text in texts)
+
+    def _embed(self, ids: torch.Tensor) -> torch.Tensor:
+        embedded: torch.Tensor = self.embedding(ids)
+        return embedded
+
+
+def _hash_weights(model: torch.nn.Module) -> str:
+    """A hash (32 hex digits) of every parameter and buffer, names and values."""
+    digest = hashlib.blake2b(digest_size=16)
+    for name, tensor in sorted(model.state_dict().items()):
+        digest.update(name.encode())
+        digest.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()
+
+
+def _hash_processor(processor: Any) -> str:
+    """A hash (32 hex digits) of the tokenizer and of what is done to images."""
+    facts = {
+        "images": processor.image_processor.to_dict(),
+        "tokenizer": processor.tokenizer.backend_tokenizer.to_str(),
+    }
+    text = json.dumps(facts, sort_keys=True, default=str)
+    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
