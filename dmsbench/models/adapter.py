@@ -48,7 +48,8 @@ class Adapter(ABC):
 
     ``checkpoint`` is a folder or a hub id. Generation is greedy; sampling settings of the checkpoint are
     not used. Subclasses set ``language_model``, ``head`` (its output layer), ``embedding`` (its input
-    embeddings), ``format`` and ``stops``. Raises ModelError for a checkpoint that does not load.
+    embeddings), ``format``, ``stops`` and ``state_key`` in ``_take_parts``. Raises ModelError for a
+    checkpoint that does not load.
     """
 
     #: The family's name in ``settings``, and in words.
@@ -94,6 +95,12 @@ class Adapter(ABC):
         self.max_new_tokens = max_new_tokens
         self.weights_hash = _hash_weights(self.model)
         self.processor_hash = _hash_processor(self.processor)
+        self._identity = f"{self.weights_hash}:{self.processor_hash}:{dtype}:{device}:{attention}"
+        self._take_parts()
+
+    @abstractmethod
+    def _take_parts(self) -> None:
+        """Finds the parts of the loaded model: what subclasses set."""
 
     def settings(self) -> dict[str, Any]:
         """Weights, processor, dtype, prompt format and generation: all that decides the answers."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -48,29 +47,12 @@ class Blip2Model(Adapter):
     family, family_name = "blip-2", "BLIP-2"
     model_class, processor_class = Blip2ForConditionalGeneration, "Blip2Processor"
 
-    def __init__(
-        self,
-        checkpoint: str | Path,
-        *,
-        device: str = "cpu",
-        dtype: str = "float32",
-        attention: str = "sdpa",
-        revision: str | None = None,
-        max_new_tokens: int = 16,
-    ) -> None:
-        super().__init__(
-            checkpoint,
-            device=device,
-            dtype=dtype,
-            attention=attention,
-            revision=revision,
-            max_new_tokens=max_new_tokens,
-        )
+    def _take_parts(self) -> None:
         self.language_model = self.model.language_model
         config = self.language_model.config
         if config.model_type not in TEXT_MODELS:
             raise ModelError(
-                f"BLIP-2 checkpoint '{checkpoint}' has the text model '{config.model_type}': "
+                f"BLIP-2 checkpoint '{self.checkpoint}' has the text model '{config.model_type}': "
                 f"supported are {', '.join(TEXT_MODELS)}"
             )
         check_attention(self.language_model)
@@ -84,7 +66,7 @@ class Blip2Model(Adapter):
         # The stock generate hands over to the text model, so it is the text model's settings that count.
         stops = self.language_model.generation_config.eos_token_id
         self.stops = frozenset([stops] if isinstance(stops, int) else stops or [])
-        self.state_key = f"{self.weights_hash}:{self.processor_hash}:{dtype}:{device}:{attention}"
+        self.state_key = self._identity
 
     def settings(self) -> dict[str, Any]:
         """Those of every adapter, and which text model it is."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
@@ -70,24 +69,7 @@ class LlavaModel(Adapter):
     family, family_name = "llava", "LLaVA"
     model_class, processor_class = LlavaForConditionalGeneration, "LlavaProcessor"
 
-    def __init__(
-        self,
-        checkpoint: str | Path,
-        *,
-        device: str = "cpu",
-        dtype: str = "float32",
-        attention: str = "sdpa",
-        revision: str | None = None,
-        max_new_tokens: int = 16,
-    ) -> None:
-        super().__init__(
-            checkpoint,
-            device=device,
-            dtype=dtype,
-            attention=attention,
-            revision=revision,
-            max_new_tokens=max_new_tokens,
-        )
+    def _take_parts(self) -> None:
         self.language_model = self.model.model.language_model
         check_attention(self.language_model)
         self.head, self.embedding = self.model.lm_head, self.model.get_input_embeddings()
@@ -99,7 +81,7 @@ class LlavaModel(Adapter):
         stops = self.model.generation_config.eos_token_id
         self.stops = frozenset([stops] if isinstance(stops, int) else stops or [])
         prefix = "-".join(map(str, self.format.prefix_ids))
-        self.state_key = f"{self.weights_hash}:{self.processor_hash}:{prefix}:{dtype}:{device}:{attention}"
+        self.state_key = f"{self._identity}:{prefix}"
 
     def length(self, prompt: Prompt) -> int:
         """Tokens after the image.

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -13,9 +11,10 @@ import torch
 from transformers import LlavaForConditionalGeneration, PreTrainedTokenizerFast
 
 from dmsbench.data import easy_vqa
-from dmsbench.training.architecture import build_model, build_processor, build_tokenizer
+from dmsbench.training.architecture import build_model, build_tokenizer
 from dmsbench.training.packing import PREFIX_TEXT, pack, tokenise
 from dmsbench.training.pictures import Pictures, gather, to_pixel_values
+from dmsbench.training.saving import save
 from dmsbench.training.tiny_llava import IMAGE_TOKENS, Recipe, Trainer, packed_hidden
 from dmsbench.training.tower import train_tower
 
@@ -49,7 +48,13 @@ def train(recipe: Recipe, out: Path, log: Callable[[str], None] = print) -> floa
             loss = trainer.epoch()
             accuracy = answer_accuracy(model, tokenizer, validation)
             timed(f"epoch {epoch + 1}/{recipe.epochs}: loss {loss:.4f}, validation {accuracy:.4f}")
-    save(model, tokenizer, out, recipe, accuracy, fitting.fingerprint)
+    facts = {
+        "name": NAME,
+        "recipe": recipe.as_dict(),
+        "data": {"name": "easy_vqa", "split": "train", "fingerprint": fitting.fingerprint},
+        "validation_accuracy": round(accuracy, 4),
+    }
+    save(model, tokenizer, out, facts)
     return accuracy
 
 
@@ -81,28 +86,3 @@ def answer_accuracy(
             hits = hits[answer_length:]
             total += 1
     return right / total
-
-
-def save(
-    model: LlavaForConditionalGeneration,
-    tokenizer: PreTrainedTokenizerFast,
-    out: Path,
-    recipe: Recipe,
-    accuracy: float,
-    data_fingerprint: str,
-) -> None:
-    """Writes the checkpoint in fp16 as ``from_pretrained`` reads it, and ``training.json`` beside it."""
-    out.mkdir(parents=True, exist_ok=True)
-    model.half().save_pretrained(out)
-    model.float()
-    build_processor(tokenizer).save_pretrained(out)
-    weights = (out / "model.safetensors").read_bytes()
-    facts = {
-        "name": NAME,
-        "recipe": recipe.as_dict(),
-        "data": {"name": "easy_vqa", "split": "train", "fingerprint": data_fingerprint},
-        "validation_accuracy": round(accuracy, 4),
-        "parameters": sum(parameter.numel() for parameter in model.parameters()),
-        "weights_blake2b": hashlib.blake2b(weights, digest_size=16).hexdigest(),
-    }
-    (out / "training.json").write_text(json.dumps(facts, indent=2) + "\n")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import io
 import json
 import math
@@ -25,10 +24,11 @@ from dmsbench.data.scenes.render import SIDE, box, render
 from dmsbench.data.scenes.world import COLOURS, SHAPES, SIZES, SPLITS, Scene, draw_scene
 from dmsbench.errors import DataError
 from dmsbench.files import write_atomically
-from dmsbench.training.architecture import PATCH_SIZE, build_model, build_processor, build_tokenizer
+from dmsbench.training.architecture import PATCH_SIZE, build_model, build_tokenizer
 from dmsbench.training.packing import PREFIX_TEXT, Turn, cut, tokenise
 from dmsbench.training.pictures import to_pixel_values
 from dmsbench.training.prefix import Rows, hidden_of, in_rows
+from dmsbench.training.saving import save
 from dmsbench.training.tiny_llava import IMAGE_TOKENS
 from dmsbench.training.tower import patches_of
 
@@ -357,30 +357,12 @@ def train(recipe: Recipe, out: Path, log: Callable[[str], None] = print) -> dict
                 )
                 timed(f"step {step + 1}/{recipe.steps}: loss {np.mean(losses[-KEEP_EVERY:]):.4f}; {shares}")
     found = accuracy(model, tokenizer, recipe.level, pictures=1000)
-    save(model, tokenizer, out, recipe, found)
-    state.unlink(missing_ok=True)
-    return found
-
-
-def save(
-    model: LlavaForConditionalGeneration,
-    tokenizer: PreTrainedTokenizerFast,
-    out: Path,
-    recipe: Recipe,
-    found: dict[str, float],
-) -> None:
-    """Writes the checkpoint in fp16 as ``from_pretrained`` reads it, and ``training.json`` beside it."""
-    out.mkdir(parents=True, exist_ok=True)
-    model.half().save_pretrained(out)
-    model.float()
-    build_processor(tokenizer).save_pretrained(out)
-    weights = (out / "model.safetensors").read_bytes()
     facts = {
         "name": NAME,
         "recipe": recipe.as_dict(),
         "data": {"name": "scenes", "split": "train", "level": recipe.level},
         "validation_accuracy": {name: round(share, 4) for name, share in found.items()},
-        "parameters": sum(parameter.numel() for parameter in model.parameters()),
-        "weights_blake2b": hashlib.blake2b(weights, digest_size=16).hexdigest(),
     }
-    (out / "training.json").write_text(json.dumps(facts, indent=2) + "\n")
+    save(model, tokenizer, out, facts)
+    state.unlink(missing_ok=True)
+    return found

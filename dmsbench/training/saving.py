@@ -1,0 +1,33 @@
+"""Writes a trained checkpoint as ``from_pretrained`` reads it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from transformers import LlavaForConditionalGeneration, PreTrainedTokenizerFast
+
+from dmsbench.training.architecture import build_processor
+
+
+def save(
+    model: LlavaForConditionalGeneration,
+    tokenizer: PreTrainedTokenizerFast,
+    out: Path,
+    facts: Mapping[str, Any],
+) -> None:
+    """Writes the checkpoint in fp16, and ``training.json`` beside it: the facts, its size and its hash."""
+    out.mkdir(parents=True, exist_ok=True)
+    model.half().save_pretrained(out)
+    model.float()
+    build_processor(tokenizer).save_pretrained(out)
+    weights = (out / "model.safetensors").read_bytes()
+    known = {
+        **facts,
+        "parameters": sum(parameter.numel() for parameter in model.parameters()),
+        "weights_blake2b": hashlib.blake2b(weights, digest_size=16).hexdigest(),
+    }
+    (out / "training.json").write_text(json.dumps(known, indent=2) + "\n")
