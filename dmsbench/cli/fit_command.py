@@ -29,6 +29,13 @@ class Signals(str, Enum):
     ALL = "all"
 
 
+class Source(str, Enum):
+    """Where the scheduler's signals come from."""
+
+    CORNER = "corner"
+    PROBE = "probe"
+
+
 def fit(
     model: Annotated[str, typer.Argument(help="A builtin name, a folder or a hub id, with options.")],
     suite: Annotated[str, typer.Option("--suite", help="A suite by name, or a suite file.")],
@@ -59,6 +66,14 @@ def fit(
             "all: typicality too.",
         ),
     ] = Signals.ALL,
+    source: Annotated[
+        Source,
+        typer.Option(
+            "--source",
+            help="Of the signals. corner: the checkpoint with each modality alone; answers are mixed. probe: "
+            "small heads on each modality, before the checkpoint runs; it is asked once.",
+        ),
+    ] = Source.CORNER,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of corruptions, split and network.")] = 0,
     device: Annotated[str, typer.Option("--device", help="auto, cpu, cuda, cuda:1, mps.")] = "auto",
     threads: Annotated[
@@ -106,6 +121,7 @@ def fit(
         fitting.LIMIT if limit is None else limit or None,
         signals.value,
         seed,
+        source=source.value,
     )
     messages.print(
         f"{spec.name} on {dataset.name}/{dataset.split}: clean, {', '.join(families)}",

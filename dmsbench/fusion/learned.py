@@ -23,8 +23,9 @@ from dmsbench.fusion.features import Standardiser, check_groups, columns, raw_fe
 from dmsbench.fusion.points import Evidence, Points, modality_weights
 
 ACTIVATIONS = ("tanh", "gelu")
-#: How the shares act: the answers are mixed, or their mean point becomes the attention bias.
-MODES = ("mixture", "bias")
+#: How the shares act: the answers at the points are mixed; their mean point becomes the attention bias; or
+#: the answer is asked at the one point with the largest share.
+MODES = ("mixture", "bias", "choice")
 #: The share that the uniform point starts with.
 STATIC_SHARE = 0.98
 WEIGHTS_FILE, CARD_FILE = "scheduler.safetensors", "scheduler.json"
@@ -82,8 +83,9 @@ class LearnedScheduler:
     The offset gives the uniform point ``static_share`` of the mixture and every other point an equal part of
     the rest, so that the scheduler starts at static fusion (its last layer is zero) and is softly drawn
     there by weight decay. It is not 1, since a share of 0 would have no gradient. ``features`` are groups of
-    ``dmsbench.fusion.features``; none gives the best constant mixture. ``fitted`` holds whatever is worth
-    knowing about how it was made: JSON numbers and strings.
+    ``dmsbench.fusion.features``; none gives the best constant mixture. ``seen``: the points that the evidence
+    holds where they are not those of the shares, such as the corners alone. ``fitted`` holds whatever is
+    worth knowing about how it was made: JSON numbers and strings.
     """
 
     points: Points
@@ -93,18 +95,24 @@ class LearnedScheduler:
     static_share: float = STATIC_SHARE
     mode: str = "mixture"
     fitted: Mapping[str, float | str] = field(default_factory=dict)
+    seen: Points | None = None
 
     def __post_init__(self) -> None:
         if self.mode not in MODES:
             raise ValueError(f"the mode must be one of {', '.join(MODES)}, not {self.mode}")
         if not 0.0 < self.static_share < 1.0:
             raise ValueError(f"the static share must lie between 0 and 1, not {self.static_share}")
-        expected = columns(self.points, self.features)
+        expected = columns(self.observed, self.features)
         if self.standardiser.columns != expected:
             raise ValueError(f"standardised columns {self.standardiser.columns}, not {expected}")
         shape = (self.network.hidden_weight.shape[0], self.network.output_bias.shape[0])
         if shape != (len(expected), len(self.points)):
             raise ValueError(f"a network of shape {shape} for {(len(expected), len(self.points))}")
+
+    @property
+    def observed(self) -> Points:
+        """The points that the evidence holds."""
+        return self.points if self.seen is None else self.seen
 
     @property
     def needs_typicality(self) -> bool:
@@ -114,7 +122,7 @@ class LearnedScheduler:
     def mixture(self, evidence: Evidence) -> torch.Tensor:
         """Shares (B, P) of the points, float32."""
         with torch.no_grad():
-            inputs = self.standardiser(raw_features(evidence, self.points, self.features))
+            inputs = self.standardiser(raw_features(evidence, self.observed, self.features))
             return shares(self.network, inputs, offset(self.points, self.static_share))
 
     def weights(self, evidence: Evidence) -> torch.Tensor:
@@ -140,11 +148,13 @@ class LearnedScheduler:
         return digest.hexdigest()
 
     def _described(self) -> dict[str, Any]:
+        seen = {} if self.seen is None else {"seen": _listed(self.seen)}
         return {
             "format": _FORMAT,
             "scheduler": "learned",
             "mode": self.mode,
-            "points": {"names": self.points.names, "weights": self.points.weights},
+            "points": _listed(self.points),
+            **seen,
             "features": self.features,
             "columns": self.standardiser.columns,
             "mean": self.standardiser.mean,
@@ -171,17 +181,15 @@ class LearnedScheduler:
         """
         card, tensors = _read_card(folder / CARD_FILE), _read_tensors(folder / WEIGHTS_FILE)
         try:
-            points = Points(
-                tuple(card["points"]["names"]), tuple(tuple(row) for row in card["points"]["weights"])
-            )
             scheduler = cls(
-                points=points,
+                points=_points(card["points"]),
                 features=check_groups(card["features"]),
                 standardiser=Standardiser(tuple(card["columns"]), tuple(card["mean"]), tuple(card["std"])),
                 network=Network.from_tensors(tensors, card["activation"]),
                 static_share=card["static_share"],
                 mode=card["mode"],
                 fitted=dict(card["fitted"]),
+                seen=_points(card["seen"]) if "seen" in card else None,
             )
             same = scheduler.fingerprint == card["fingerprint"]
         except KeyError as error:
@@ -206,6 +214,14 @@ def offset(points: Points, static_share: float) -> torch.Tensor:
 def shares(network: Network, inputs: torch.Tensor, start: torch.Tensor) -> torch.Tensor:
     """(B, P) = softmax(start + network(inputs)) for standardised inputs (B, F) and an offset (P,)."""
     return torch.softmax(start + network(inputs), dim=1)
+
+
+def _listed(points: Points) -> dict[str, Any]:
+    return {"names": points.names, "weights": points.weights}
+
+
+def _points(listed: Mapping[str, Any]) -> Points:
+    return Points(tuple(listed["names"]), tuple(tuple(row) for row in listed["weights"]))
 
 
 def _canonical(described: Mapping[str, Any]) -> bytes:

@@ -138,6 +138,11 @@ def modality_weights(shares: torch.Tensor, points: Points) -> torch.Tensor:
     return shares @ points.tensor.to(shares)
 
 
+def chosen(shares: torch.Tensor) -> torch.Tensor:
+    """Shares (B, P) that are 1 at the point with the largest share, the first of equals, and 0 elsewhere."""
+    return torch.nn.functional.one_hot(shares.argmax(dim=1), shares.shape[1]).to(shares)
+
+
 def mix(shares: torch.Tensor, probabilities: torch.Tensor) -> torch.Tensor:
     """The mixture (B, K) = Σ_p π_p p_p of distributions (B, P, K) under shares (B, P)."""
     return torch.einsum("bp,bpk->bk", shares.to(probabilities), probabilities)

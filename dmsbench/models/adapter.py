@@ -13,10 +13,11 @@ import torch
 
 from dmsbench.errors import ModelError
 from dmsbench.fusion.attention_bias import SUPPORTED_ATTENTION
+from dmsbench.fusion.probe import ProbeInput
 from dmsbench.models.base import MODALITIES, Answers, Image, Prompt
 from dmsbench.models.decoding import answer_mixture, decode
 from dmsbench.models.loading import load_checkpoint
-from dmsbench.models.padding import mean_of, padded
+from dmsbench.models.padding import id_rows, mean_of, padded
 from dmsbench.models.prompts import Suffix
 
 DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
@@ -219,6 +220,30 @@ class Adapter(ABC):
         ids, _, evidence = padded(suffixes, max(len(suffix.ids) for suffix in suffixes), 0)
         text = mean_of(self._embed(ids.to(self.device)), evidence.to(self.device))
         return self.pooled(state)[torch.tensor(rows, device=self.device)], text
+
+    def evidence_ids(self, prompts: Sequence[Prompt]) -> tuple[torch.Tensor, torch.Tensor]:
+        """Token ids of the text evidence (B, L) and of the question (B, L'), −1 where there is no token."""
+        suffixes = [self.format.suffix(prompt) for prompt in prompts]
+        evidence = [suffix.ids[suffix.first : suffix.last] for suffix in suffixes]
+        return id_rows(evidence), id_rows([suffix.ids[slice(*suffix.asked)] for suffix in suffixes])
+
+    def embedded(
+        self, image: torch.Tensor, picks: torch.Tensor, text: torch.Tensor, question: torch.Tensor
+    ) -> ProbeInput:
+        """As probes read them: image tokens (N, I, D), each row's image (B,), ids of ``evidence_ids``."""
+        text, question = text.to(self.device), question.to(self.device)
+        return ProbeInput(
+            image.to(self.device),
+            picks.to(self.device),
+            self._embed(text.clamp_min(0)),
+            text >= 0,
+            mean_of(self._embed(question.clamp_min(0)), question >= 0),
+        )
+
+    @torch.inference_mode()
+    def evidence_tokens(self, state: Any, rows: Sequence[int], prompts: Sequence[Prompt]) -> ProbeInput:
+        """What the language model reads of image and text evidence, before it does: see ``ProbeInput``."""
+        return self.embedded(state.tokens, torch.tensor(rows), *self.evidence_ids(prompts))
 
     def image_features(self, state: Any, rows: Sequence[int]) -> torch.Tensor:
         """What tells a usual picture from an unusual one, (B, D): the mean token of the vision tower."""

@@ -1,4 +1,4 @@
-"""The folder of a fitted scheduler: network, typicality, and a card of how they were made."""
+"""The folder of a fitted scheduler: network, typicality, probes, and a card of how they were made."""
 
 from __future__ import annotations
 
@@ -11,12 +11,17 @@ from typing import Any
 from dmsbench.errors import ModelError
 from dmsbench.files import write_atomically
 from dmsbench.fusion.learned import LearnedScheduler
+from dmsbench.fusion.probe import Probes
 from dmsbench.fusion.typicality import Typicality, load_typicality, save_typicality
 from dmsbench.models.base import MODALITIES
 from dmsbench.models.evidence import MonteCarlo
 
 FIT_FILE, TYPICALITY_FILE = "fit.json", "typicality.safetensors"
-_FORMAT = 1
+PROBES_FILE = "probes.safetensors"
+#: Where unimodal predictions come from: the checkpoint at the corners, or probes.
+SOURCES = ("corner", "probe")
+#: By source, so that what reads corners only refuses probes by their format.
+_FORMATS = {"corner": 1, "probe": 2}
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,8 +29,9 @@ class FittedFolder:
     """A scheduler with all that it needs at run time.
 
     ``weights``: the hash of the checkpoint that it was fitted on. ``outcomes``: the tokens that evidence is
-    measured over, None for the whole vocabulary. ``facts``: how it was made and what it reached on
-    validation, plain JSON values.
+    measured over, None for the whole vocabulary. ``probes``: where the evidence is theirs; then
+    ``monte_carlo`` says how they drop. ``facts``: how it was made and what it reached on validation, plain
+    JSON values.
     """
 
     scheduler: LearnedScheduler
@@ -34,23 +40,37 @@ class FittedFolder:
     monte_carlo: MonteCarlo
     typicality: tuple[Typicality, Typicality] | None
     facts: Mapping[str, Any] = field(default_factory=dict)
+    probes: Probes | None = None
+
+    @property
+    def source(self) -> str:
+        """One of ``SOURCES``."""
+        return "corner" if self.probes is None else "probe"
 
     def save(self, folder: Path) -> None:
-        """Writes the network, the typicality, and the card last: without it the folder is not taken."""
+        """Writes network, typicality and probes, and the card last: without it the folder is not taken."""
         (folder / FIT_FILE).unlink(missing_ok=True)
         self.scheduler.save(folder)
         if self.typicality is None:
             (folder / TYPICALITY_FILE).unlink(missing_ok=True)
         else:
             save_typicality(folder / TYPICALITY_FILE, dict(zip(MODALITIES, self.typicality, strict=True)))
+        probes = {}
+        if self.probes is None:
+            (folder / PROBES_FILE).unlink(missing_ok=True)
+        else:
+            self.probes.save(folder / PROBES_FILE)
+            probes = {"probes_fingerprint": self.probes.fingerprint}
         how = self.monte_carlo
         card = {
-            "format": _FORMAT,
+            "format": _FORMATS[self.source],
+            "source": self.source,
             "weights_hash": self.weights,
             "scheduler": self.scheduler.fingerprint,
             "typicality": None if self.typicality is None else [each.fingerprint for each in self.typicality],
             "outcomes": None if self.outcomes is None else list(self.outcomes),
             "monte_carlo": {"passes": how.passes, "rate": how.rate, "seed": how.seed},
+            **probes,
             **self.facts,
         }
         text = json.dumps(card, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
@@ -69,9 +89,11 @@ def load_fitted(folder: Path, weights: str) -> FittedFolder:
     except ValueError as error:
         raise ModelError(f"{folder / FIT_FILE} is not valid JSON: {error}") from None
     try:
-        if card["format"] != _FORMAT:
+        source = card.get("source", "corner")  # cards from before there were probes name none
+        if card["format"] != _FORMATS.get(source):
             raise ModelError(
-                f"{folder / FIT_FILE} has format {card['format']}, this version reads {_FORMAT}: fit it again"
+                f"{folder / FIT_FILE} has format {card['format']} and source '{source}', this version reads "
+                f"{', '.join(f'{number} of {name}' for name, number in _FORMATS.items())}: fit it again"
             )
         if card["weights_hash"] != weights:
             raise ModelError(
@@ -86,6 +108,13 @@ def load_fitted(folder: Path, weights: str) -> FittedFolder:
             raise ModelError(
                 f"{FIT_FILE} and {TYPICALITY_FILE} in {folder} do not belong together: fit it again"
             )
+        probes = Probes.load(folder / PROBES_FILE) if source == "probe" else None
+        if probes is not None and probes.fingerprint != card["probes_fingerprint"]:
+            raise ModelError(f"{FIT_FILE} and {PROBES_FILE} in {folder} do not belong together: fit it again")
+        if (scheduler.seen is None) != (probes is None):
+            raise ModelError(
+                f"the scheduler in {folder} was not fitted on signals of source '{source}': fit it again"
+            )
         how = card["monte_carlo"]
         return FittedFolder(
             scheduler,
@@ -94,6 +123,7 @@ def load_fitted(folder: Path, weights: str) -> FittedFolder:
             MonteCarlo(int(how["passes"]), float(how["rate"]), int(how["seed"])),
             typicality,
             card,
+            probes,
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise ModelError(

@@ -28,12 +28,13 @@ class LlavaState:
     """N images after vision tower, projector and the language model's pass over the shared prefix.
 
     ``cache``: per layer the keys and values, (N, heads, P, head width). ``image``: where the image tokens
-    lie among the P. ``pooled`` (N, D): the mean projected image token; ``tower`` (N, D'): the mean token
-    that the vision tower gave to the projector.
+    lie among the P. ``tokens`` (N, I, D): the projected image tokens, ``pooled`` (N, D) their mean; ``tower``
+    (N, D'): the mean token that the vision tower gave to the projector.
     """
 
     cache: tuple[tuple[torch.Tensor, torch.Tensor], ...]
     image: slice
+    tokens: torch.Tensor
     pooled: torch.Tensor
     tower: torch.Tensor
 
@@ -116,6 +117,7 @@ class LlavaModel(Adapter):
         return LlavaState(
             cache=tuple(cast(_Layer, (layer.keys, layer.values)) for layer in cast(Any, cache.layers)),
             image=slice(first, embeds.shape[1]),
+            tokens=tokens,
             pooled=tokens.mean(dim=1),
             tower=tower[0],
         )

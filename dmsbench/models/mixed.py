@@ -9,15 +9,16 @@ from typing import Any, Protocol
 import numpy as np
 import torch
 
-from dmsbench.fusion.points import Evidence, PointScheduler, modality_weights
+from dmsbench.fusion.points import Evidence, PointScheduler, chosen, modality_weights
 from dmsbench.fusion.signals import Signals, confidence
 from dmsbench.fusion.typicality import Typicality
 from dmsbench.models.base import MODALITIES, Answers, Image, Prompt, VisionLanguageModel
 from dmsbench.models.decoding import check_shares, decode
 from dmsbench.models.evidence import MonteCarlo, PointReader, Readable
 
-#: What shares do: mix the answers at the points, or set the attention bias at their mean point.
-MIXINGS = ("mixture", "bias")
+#: What shares do: mix the answers at the points, set the attention bias at their mean point, or choose the
+#: one point with the largest share.
+MIXINGS = ("mixture", "bias", "choice")
 
 
 class Mixable(Readable, VisionLanguageModel, Protocol):
@@ -91,7 +92,7 @@ class MixedModel:
     ) -> Answers:
         """Answers of the scheduled mixture, or under ``weights`` where they are given.
 
-        ``weights`` of the answers are the mixtures' mean points.
+        ``weights`` of the answers are the mixtures' mean points; for a choice the points chosen.
         """
         if weights is not None:
             return self.adapter.answer(state, rows, prompts, weights)
@@ -100,13 +101,13 @@ class MixedModel:
         single = [i for i, found in enumerate(present) if not all(found)]
         found = torch.tensor(present, dtype=torch.float32)
         found = torch.where(found.sum(dim=1, keepdim=True) > 0, found, torch.ones(()))
-        chosen = found / found.sum(dim=1, keepdim=True)
-        signals = _nothing(len(prompts))
+        weighed = found / found.sum(dim=1, keepdim=True)
+        signals = unmeasured(len(prompts))
         parts: list[tuple[list[int], Answers]] = []
         if both:
             answers, evidence, mean = self._mixed(state, [rows[i] for i in both], [prompts[i] for i in both])
             at = torch.tensor(both)
-            chosen[at] = mean
+            weighed[at] = mean
             corners = list(self.scheduler.points.corners)
             signals.confidence[at] = confidence(evidence.probabilities[:, corners])
             signals.uncertainty[at] = evidence.uncertainty[:, corners]
@@ -115,7 +116,7 @@ class MixedModel:
         if single:
             static = self.adapter.answer(state, [rows[i] for i in single], [prompts[i] for i in single])
             parts.append((single, static))
-        return replace(_joined(parts, len(prompts)), weights=chosen.numpy(), signals=signals)
+        return replace(_joined(parts, len(prompts)), weights=weighed.numpy(), signals=signals)
 
     def evidence(self, state: Any, rows: Sequence[int], prompts: Sequence[Prompt]) -> Evidence:
         """What the scheduler sees of B rows that have both modalities."""
@@ -129,6 +130,9 @@ class MixedModel:
         evidence = self._with_typicality(reading.evidence, reading.pooled)
         shares = self.scheduler.mixture(evidence).float()
         check_shares(shares)
+        if self.mixing == "choice":
+            # The prompt has run at every point already: the chosen one's streams go on alone.
+            shares = chosen(shares)
         mean = modality_weights(shares, self.scheduler.points)
         if self.mixing == "bias":
             return self.adapter.answer(state, rows, prompts, mean), evidence, mean
@@ -149,7 +153,7 @@ def typicality_of(
     return torch.stack([each.distance(of) for each, of in zip(fitted, pooled, strict=True)], dim=1)
 
 
-def _nothing(count: int) -> Signals:
+def unmeasured(count: int) -> Signals:
     """Signals that were not measured."""
     return Signals(
         confidence=torch.full((count, len(MODALITIES)), torch.nan),

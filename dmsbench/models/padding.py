@@ -27,3 +27,11 @@ def padded(
         real[row, : len(suffix.ids)] = True
         evidence[row, suffix.first : suffix.last] = True
     return torch.from_numpy(ids), torch.from_numpy(real), torch.from_numpy(evidence)
+
+
+def id_rows(rows: Sequence[Sequence[int]]) -> torch.Tensor:
+    """Ids (B, T), T the longest row's, at least 1; −1 where a row has ended."""
+    ids = np.full((len(rows), max(1, *map(len, rows))), -1, dtype=np.int64)
+    for place, row in enumerate(rows):
+        ids[place, : len(row)] = row
+    return torch.from_numpy(ids)

@@ -19,11 +19,15 @@ _KEPT = 1 << 16
 
 @dataclass(frozen=True, slots=True)
 class Suffix:
-    """The tokens after the image; ``ids[first:last]`` is the text evidence, the rest is template."""
+    """The tokens after the image; ``ids[first:last]`` is the text evidence, the rest is template.
+
+    ``asked``: where the question lies, which is the evidence itself where there is no context.
+    """
 
     ids: tuple[int, ...]
     first: int
     last: int
+    asked: tuple[int, int]
 
 
 class PromptFormat:
@@ -99,12 +103,12 @@ class PromptFormat:
         if special is not None:
             raise SampleError(f"the text holds the model's special token {special!r}")
         _, ids, offsets = self._split(body)
-        evidence = prompt.question if prompt.context is None else prompt.context
-        start = len(self.before)
-        stop = start + len(evidence)
-        inside = [i for i, (lo, hi) in enumerate(offsets) if lo < stop and hi > start]
-        first, last = (inside[0], inside[-1] + 1) if inside else (0, 0)
-        return Suffix(tuple(ids), first, last)
+        start, end = len(self.before), len(self.before) + len(body)
+        asked = _within(offsets, end - len(prompt.question), end)
+        first, last = (
+            asked if prompt.context is None else _within(offsets, start, start + len(prompt.context))
+        )
+        return Suffix(tuple(ids), first, last, asked)
 
     def _split(self, body: str) -> tuple[list[int], list[int], list[tuple[int, int]]]:
         encoded = self._encoded(self.before + body + self.after, return_offsets_mapping=True)
@@ -114,3 +118,9 @@ class PromptFormat:
 
     def _encoded(self, text: str, **options: Any) -> Any:
         return self.tokenizer(text, add_special_tokens=self._special, **options)
+
+
+def _within(offsets: list[tuple[int, int]], start: int, stop: int) -> tuple[int, int]:
+    """The tokens that hold characters of the span, (0, 0) for none."""
+    inside = [i for i, (lo, hi) in enumerate(offsets) if lo < stop and hi > start]
+    return (inside[0], inside[-1] + 1) if inside else (0, 0)

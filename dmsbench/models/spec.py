@@ -29,7 +29,7 @@ OPTIONS: Mapping[str, str] = MappingProxyType(
         "fusion": "static, dms; a control: image (only), text (only), fixed; a rival: late, mla, qmf",
         "weight": "the image's weight, from 0 to 1; the text has the rest (fixed)",
         "scheduler": "folder of a fitted scheduler, made by dmsbench fit (dms)",
-        "mixing": "mixture or bias: whether answers are mixed or attention is weighted (dms)",
+        "mixing": "mixture, bias or choice: answers mixed, attention weighted, or one point chosen (dms)",
         "alpha": "weight of confidence in the rule (dms)",
         "beta": "weight of uncertainty in the rule (dms)",
         "passes": "Monte Carlo dropout passes, at least 2 (dms)",
@@ -57,7 +57,7 @@ _LEAST = MappingProxyType({"alpha": 0, "beta": 0, "passes": 2, "max_new_tokens":
 _CHOICES = MappingProxyType(
     {
         "fusion": FUSIONS,
-        "mixing": ("mixture", "bias"),
+        "mixing": ("mixture", "bias", "choice"),
         "dtype": ("float32", "float16", "bfloat16"),
         "attention": ("sdpa", "eager"),
     }

@@ -20,6 +20,7 @@ from dmsbench.models.fixed import FixedModel
 from dmsbench.models.llava import LlavaModel
 from dmsbench.models.loading import model_type
 from dmsbench.models.mixed import MixedModel
+from dmsbench.models.probed import ProbedModel
 from dmsbench.models.scheduled import ScheduledModel
 from dmsbench.models.spec import CHECKPOINTS, ModelSpec
 
@@ -69,9 +70,14 @@ class Zoo:
             raise ModelError(f"model '{spec.name}': passes must be at least 2")
         rule = RuleScheduler(alpha, beta)
         monte_carlo = MonteCarlo() if passes is None else MonteCarlo(passes=int(passes))
-        if spec.options.get("mixing") == "mixture":
+        mixing = spec.options.get("mixing", "bias")
+        if mixing != "bias":
             return MixedModel(
-                adapter, RuleMixture(rule), answer_space=self.answer_space, monte_carlo=monte_carlo
+                adapter,
+                RuleMixture(rule),
+                answer_space=self.answer_space,
+                monte_carlo=monte_carlo,
+                mixing=mixing,
             )
         return ScheduledModel(adapter, rule, answer_space=self.answer_space, monte_carlo=monte_carlo)
 
@@ -79,7 +85,7 @@ class Zoo:
         """The checkpoint of a specification, without any scheduling."""
         return self._adapter(spec)
 
-    def _fitted(self, adapter: Adapter, spec: ModelSpec) -> MixedModel:
+    def _fitted(self, adapter: Adapter, spec: ModelSpec) -> MixedModel | ProbedModel:
         folder = Path(spec.options["scheduler"])
         fitted = load_fitted(folder, adapter.weights_hash)
         if fitted.outcomes is not None:
@@ -89,13 +95,18 @@ class Zoo:
                         f"the scheduler in {folder} was fitted on other answers: '{answer}' is not among "
                         "them; fit one on this suite"
                     )
+        mixing = spec.options.get("mixing", fitted.scheduler.mode)
+        if fitted.probes is not None:
+            return ProbedModel(
+                adapter, fitted.scheduler, fitted.probes, typicality=fitted.typicality, mixing=mixing
+            )
         return MixedModel(
             adapter,
             fitted.scheduler,
             outcomes=fitted.outcomes,
             monte_carlo=fitted.monte_carlo,
             typicality=fitted.typicality,
-            mixing=spec.options.get("mixing", fitted.scheduler.mode),
+            mixing=mixing,
         )
 
     def _adapter(self, spec: ModelSpec) -> Adapter:

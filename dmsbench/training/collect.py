@@ -24,6 +24,16 @@ from dmsbench.runner.plan import batches
 from dmsbench.runner.store import digest
 from dmsbench.runner.views import ABSENT_HASH, Views
 from dmsbench.training.simulated import Draw
+from dmsbench.training.tokens import (
+    TOKENS,
+    Embedding,
+    Tokens,
+    as_tensors,
+    check_size,
+    from_tensors,
+    joined,
+    tokens_of,
+)
 
 #: Draws a part: what is lost at most by a kill.
 PART = 64
@@ -41,7 +51,7 @@ _TENSORS = (
 )
 
 
-class Fittable(Readable, VisionLanguageModel, Protocol):
+class Fittable(Readable, VisionLanguageModel, Embedding, Protocol):
     """An adapter that a scheduler can be fitted on."""
 
     weights_hash: str
@@ -55,7 +65,8 @@ class Collected:
     """N rows, with how probable the right answer is at each point: ``log_likelihood`` (N, P).
 
     ``image``, ``text``: pooled features (N, D), (N, D'). ``right`` (N, K) bool: the outcomes that a right
-    answer begins with. ``conditions`` as ``fog@3`` or ``clean``.
+    answer begins with. ``conditions`` as ``fog@3`` or ``clean``. ``tokens``: what probes are fitted on,
+    where it was asked for.
     """
 
     evidence: Evidence
@@ -65,6 +76,7 @@ class Collected:
     right: torch.Tensor
     groups: tuple[str, ...]
     conditions: tuple[str, ...]
+    tokens: Tokens | None = None
 
     def __len__(self) -> int:
         return len(self.groups)
@@ -98,15 +110,19 @@ class Collector:
         identity: dict[str, Any],
         *,
         batch_size: int = 256,
+        tokens: bool = False,
     ) -> None:
+        """``tokens``: to keep also what probes are fitted on."""
         self.adapter, self.reader, self.views, self.folder = adapter, reader, views, folder
-        self.batch_size = batch_size
+        self.batch_size, self.tokens = batch_size, tokens
+        self._names = (*_TENSORS, *TOKENS) if tokens else _TENSORS
         self._answers: dict[str, tuple[int, ...]] = {}
         self._identity = {
             "version": _VERSION,
             "model": adapter.settings(),
             "points": [reader.points.names, reader.points.weights],
             **reader.head.settings(),
+            **({"tokens": list(TOKENS)} if tokens else {}),
             **identity,
         }
 
@@ -118,9 +134,11 @@ class Collector:
         parts = []
         for some in batches(draws, PART):
             path = self.folder / f"{self._key(some)}.safetensors"
-            found = _read(path)
+            found = _read(path, self._names)
             if found is None:
                 found = self._part(some)
+                if self.tokens and found[1]:
+                    check_size(found[0], -(-len(draws) // PART))
                 meta = {"groups": json.dumps(found[1]), "conditions": json.dumps(found[2])}
                 write_atomically(path, save(found[0], metadata=meta))
             parts.append(found)
@@ -128,21 +146,22 @@ class Collector:
         parts = [part for part in parts if part[1]]
         if not parts:
             return None
-        joined = {name: torch.cat([part[0][name] for part in parts]) for name in _TENSORS}
+        whole = joined([part[0] for part in parts])
         evidence = Evidence(
-            probabilities=joined["probabilities"],
-            uncertainty=joined["uncertainty"],
-            consistency=joined["consistency"],
-            energy=joined["energy"],
+            probabilities=whole["probabilities"],
+            uncertainty=whole["uncertainty"],
+            consistency=whole["consistency"],
+            energy=whole["energy"],
         )
         return Collected(
             evidence,
-            joined["image"],
-            joined["text"],
-            joined["log_likelihood"],
-            joined["right"].bool(),
+            whole["image"],
+            whole["text"],
+            whole["log_likelihood"],
+            whole["right"].bool(),
             tuple(group for part in parts for group in part[1]),
             tuple(condition for part in parts for condition in part[2]),
+            from_tensors(whole) if self.tokens else None,
         )
 
     def _key(self, draws: Sequence[Draw]) -> str:
@@ -165,7 +184,7 @@ class Collector:
         found = [self._rows(some) for some in batches(draws, max(1, self.batch_size // 4))]
         self.views.forget()
         whole = [each for each in found if each[1]]
-        tensors = {name: torch.cat([each[0][name] for each in whole]) for name in _TENSORS if whole}
+        tensors = joined([each[0] for each in whole]) if whole else {}
         return tensors, [group for each in whole for group in each[1]], [c for each in whole for c in each[2]]
 
     def _rows(self, draws: Sequence[Draw]) -> _Part:
@@ -187,7 +206,10 @@ class Collector:
         if rows:
             state = self.adapter.encode(pictures)
             found = [self._batch(state, batch) for batch in batches(rows, self.batch_size)]
-        tensors = {name: torch.cat([each[name] for each in found]) for name in _TENSORS if found}
+        tensors = joined(found) if found else {}
+        if rows and self.tokens:
+            asked = tokens_of(self.adapter, state, [row[1] for row in rows], [row[2] for row in rows])
+            tensors |= as_tensors(asked)
         return tensors, [row[3].group for row in rows], [row[4] for row in rows]
 
     def _length(self, prompt: Prompt, sample: Sample) -> int | None:
@@ -241,13 +263,13 @@ def _kept(tensor: torch.Tensor | None) -> torch.Tensor:
     return tensor
 
 
-def _read(path: Path) -> _Part | None:
+def _read(path: Path, names: Sequence[str]) -> _Part | None:
     """A part that is there and whole, else None."""
     try:
         with safe_open(path, framework="pt") as file:
             meta = file.metadata() or {}
             groups, conditions = json.loads(meta["groups"]), json.loads(meta["conditions"])
-            tensors = {name: file.get_tensor(name) for name in _TENSORS} if groups else {}
+            tensors = {name: file.get_tensor(name) for name in names} if groups else {}
     except (OSError, SafetensorError, KeyError, ValueError):
         return None
     return tensors, groups, conditions

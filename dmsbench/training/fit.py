@@ -16,8 +16,9 @@ from dmsbench.data import Dataset
 from dmsbench.errors import DataError, ModelError
 from dmsbench.fusion.features import ANSWERS, GROUPS, PAPER
 from dmsbench.fusion.fitting import FitSettings, fit_learned
-from dmsbench.fusion.objective import split_by_group, unit_hash
-from dmsbench.fusion.points import CORNERS_AND_UNIFORM
+from dmsbench.fusion.objective import split_by_group
+from dmsbench.fusion.points import CORNERS_AND_UNIFORM, Evidence, chosen
+from dmsbench.fusion.probe import CORNERS, Probes
 from dmsbench.fusion.typicality import Typicality
 from dmsbench.models.evidence import MonteCarlo, PointReader
 from dmsbench.models.fitted import FittedFolder
@@ -25,8 +26,10 @@ from dmsbench.models.mixed import typicality_of
 from dmsbench.runner.views import Views
 from dmsbench.suite import Suite
 from dmsbench.training.collect import Collected, Collector, Fittable
+from dmsbench.training.folds import dealt
+from dmsbench.training.probing import ProbeSettings, Probing, probed, text_signatures
 from dmsbench.training.simulated import DRAWS, SEVERITIES, draws, simulating, taken
-from dmsbench.training.validation import Figures, figures
+from dmsbench.training.validation import Figures, figures, unimodal
 
 #: What a scheduler may look at.
 SIGNALS = {"paper": PAPER, "answers": ANSWERS, "all": GROUPS}
@@ -37,6 +40,8 @@ LIMIT = 16_000
 HELD_OUT, MEASURED = 0.2, 0.1
 #: Parts of the training images, each measured by the typicality of the others.
 FOLDS = 5
+#: What a fit maximises, by source of the signals; see ``_fitted``.
+OBJECTIVE = {"corner": "mixture", "probe": "mixture"}
 #: Answers whose first tokens are the outcomes where the answer space is open.
 COMMONEST = 512
 #: Where the evidence is kept, in the scheduler's folder.
@@ -53,6 +58,8 @@ class FitPlan:
     signals: str = "all"
     seed: int = 0
     times: int = DRAWS
+    source: str = "corner"
+    """Where signals come from, one of ``SOURCES``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +101,15 @@ def fit(
         "profile": suite.profile,
         "settings": simulated.differing(),
     }
-    collector = Collector(adapter, reader, views, out / EVIDENCE_FOLDER, identity, batch_size=batch_size)
+    collector = Collector(
+        adapter,
+        reader,
+        views,
+        out / EVIDENCE_FOLDER,
+        identity,
+        batch_size=batch_size,
+        tokens=plan.source == "probe",
+    )
     drawn = draws(samples, plan.families, plan.seed, plan.times, simulated.unprotected)
     done = rows = 0
 
@@ -132,7 +147,9 @@ def _fitted(
             raise ValueError("no image is left to stop the fit on")
     except ValueError as error:
         raise DataError(f"data set '{dataset.name}': {error}: take more with --limit") from None
-    features, evidence, typicality = SIGNALS[plan.signals], found.evidence, None
+    features, evidence, typicality, probes = SIGNALS[plan.signals], found.evidence, None, None
+    if plan.source == "probe":
+        probes, evidence, found = _probed(adapter, found, ~held_out, held_out & seen, plan.seed)
     if "typicality" in features:
         typicality, distances = out_of_fold(found, ~held_out, plan.seed)
         evidence = replace(evidence, typicality=distances)
@@ -144,9 +161,14 @@ def _fitted(
         conditions=_picked(found.families, seen),
         groups=_picked(found.groups, seen),
         held_out=held_out[seen],
-        settings=FitSettings(seed=plan.seed),
+        settings=FitSettings(seed=plan.seed, objective=OBJECTIVE[plan.source]),
+        mode="mixture" if probes is None else "choice",
+        seen=None if probes is None else CORNERS,
     ).scheduler
-    reached = figures(learned.mixture(evidence), evidence, found, measured, CORNERS_AND_UNIFORM)
+    shares = learned.mixture(evidence)
+    if probes is not None:
+        shares = chosen(shares)
+    reached = figures(shares, found.evidence, found, measured, CORNERS_AND_UNIFORM)
     facts = {
         "version": __version__,
         "suite": suite.name,
@@ -168,9 +190,25 @@ def _fitted(
         "signals": plan.signals,
         "validation": reached.to_dict(),
     }
-    folder = FittedFolder(learned, adapter.weights_hash, outcomes, monte_carlo, typicality, facts)
+    if probes is not None:
+        monte_carlo = MonteCarlo(probes.passes, probes.rate, probes.seed)
+        facts["unimodal"] = unimodal(evidence, found, measured)
+    folder = FittedFolder(learned, adapter.weights_hash, outcomes, monte_carlo, typicality, facts, probes)
     folder.save(out)
     return folder, reached
+
+
+def _probed(
+    adapter: Fittable, found: Collected, training: torch.Tensor, stopping: torch.Tensor, seed: int
+) -> tuple[Probes, Evidence, Collected]:
+    """Probes, their evidence of all rows, and the rows with the text features of their typicality."""
+    if found.tokens is None:
+        raise ValueError("probes need the rows' tokens")
+    probing = Probing(adapter, found.tokens, found.right)
+    probes, evidence = probed(
+        probing, found.evidence.consistency, found.groups, training, stopping, ProbeSettings(seed=seed)
+    )
+    return probes, evidence, replace(found, text=text_signatures(probing))
 
 
 def out_of_fold(
@@ -186,11 +224,7 @@ def out_of_fold(
     clean = found.clean & training
     # Images with clean rows are dealt out first, so that two of them are enough for all folds.
     shown = set(_picked(found.groups, clean))
-    dealt = sorted(
-        set(found.groups), key=lambda group: (group not in shown, unit_hash(f"fold/{seed}/{group}"))
-    )
-    number = {group: place % FOLDS for place, group in enumerate(dealt)}
-    folds = torch.tensor([number[group] for group in found.groups])
+    folds = dealt(found.groups, shown, FOLDS, seed)
 
     def fitted(rows: torch.Tensor) -> tuple[Typicality, Typicality]:
         if int(rows.sum()) < 2:

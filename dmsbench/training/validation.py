@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from dmsbench.fusion.objective import condition_weights, mixture_log_likelihood
-from dmsbench.fusion.points import Evidence, Points, mix, modality_weights
+from dmsbench.fusion.points import CORNERS_AND_UNIFORM, Evidence, Points, mix, modality_weights
 from dmsbench.training.collect import Collected
 
 #: Steps of the grid of constant shares.
@@ -111,6 +111,24 @@ def figures(
         tuple(constants[best].tolist()),
         cells,
     )
+
+
+def unimodal(evidence: Evidence, found: Collected, rows: torch.Tensor) -> dict[str, dict[str, float]]:
+    """How often probes (``evidence``, at the corners) and the checkpoint's corners begin a right answer.
+
+    By modality, plain means over the bool ``rows`` (N,).
+    """
+    corners = found.evidence.probabilities[:, list(CORNERS_AND_UNIFORM.corners)]
+    each = {"probe": evidence.probabilities, "corner": corners}
+    return {
+        modality: {
+            name: round(
+                float(found.right.gather(1, told[:, m].argmax(dim=1, keepdim=True))[rows].double().mean()), 4
+            )
+            for name, told in each.items()
+        }
+        for m, modality in enumerate(CORNERS_AND_UNIFORM.modalities)
+    }
 
 
 def _hits(shares: torch.Tensor, evidence: Evidence, found: Collected) -> torch.Tensor:
