@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from types import MappingProxyType
+from collections.abc import Callable, Iterable, Sequence
 from typing import TypeVar
 
 import torch
@@ -19,26 +18,6 @@ def mixture_log_likelihood(shares: torch.Tensor, log_likelihood: torch.Tensor) -
     A share below 1e-30 counts as 1e-30, so that gradients stay finite.
     """
     return torch.logsumexp(shares.clamp_min(1e-30).log() + log_likelihood, dim=1)
-
-
-def expected_log_likelihood(shares: torch.Tensor, log_likelihood: torch.Tensor) -> torch.Tensor:
-    """Σ_p π_p ll_p of shares and log-likelihoods (B, P), (B,): what one point drawn by its share is worth."""
-    return (shares * log_likelihood).sum(dim=1)
-
-
-def expected_probability(shares: torch.Tensor, log_likelihood: torch.Tensor) -> torch.Tensor:
-    """Σ_p π_p exp(ll_p), (B,): how often a point drawn by its share would say the right answer."""
-    return (shares * log_likelihood.exp()).sum(dim=1)
-
-
-#: What a fit maximises, by name.
-OBJECTIVES: Mapping[str, Callable[[torch.Tensor, torch.Tensor], torch.Tensor]] = MappingProxyType(
-    {
-        "mixture": mixture_log_likelihood,
-        "expected": expected_log_likelihood,
-        "probability": expected_probability,
-    }
-)
 
 
 def answer_log_likelihood(probabilities: torch.Tensor, answer: torch.Tensor) -> torch.Tensor:

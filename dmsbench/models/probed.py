@@ -8,12 +8,12 @@ from typing import Any, Protocol
 
 import torch
 
-from dmsbench.fusion.learned import LearnedScheduler
-from dmsbench.fusion.points import Evidence, chosen, modality_weights
+from dmsbench.fusion.points import Evidence, PointScheduler, chosen, modality_weights
 from dmsbench.fusion.probe import ProbeInput, Probes, text_signature
 from dmsbench.fusion.signals import confidence, consistency
 from dmsbench.fusion.typicality import Typicality
 from dmsbench.models.base import Answers, Image, Prompt, VisionLanguageModel
+from dmsbench.models.decoding import check_shares
 from dmsbench.models.mixed import MIXINGS, typicality_of, unmeasured
 
 
@@ -98,7 +98,7 @@ class ProbedModel:
     def __init__(
         self,
         adapter: Probable,
-        scheduler: LearnedScheduler,
+        scheduler: PointScheduler,
         probes: Probes,
         *,
         typicality: tuple[Typicality, Typicality] | None = None,
@@ -167,7 +167,8 @@ class ProbedModel:
         if len(both):
             at = both.tolist()
             evidence = self.evidence(state, [rows[i] for i in at], [prompts[i] for i in at])
-            soft = self.scheduler.mixture(evidence)
+            soft = self.scheduler.mixture(evidence).float()
+            check_shares(soft)
             shares[both] = chosen(soft) if self.mixing == "choice" else soft
             found[both] = modality_weights(shares[both], self.scheduler.points)
             signals.confidence[both] = confidence(evidence.probabilities)

@@ -40,8 +40,6 @@ LIMIT = 16_000
 HELD_OUT, MEASURED = 0.2, 0.1
 #: Parts of the training images, each measured by the typicality of the others.
 FOLDS = 5
-#: What a fit maximises, by source of the signals; see ``_fitted``.
-OBJECTIVE = {"corner": "mixture", "probe": "mixture"}
 #: Answers whose first tokens are the outcomes where the answer space is open.
 COMMONEST = 512
 #: Where the evidence is kept, in the scheduler's folder.
@@ -161,7 +159,7 @@ def _fitted(
         conditions=_picked(found.families, seen),
         groups=_picked(found.groups, seen),
         held_out=held_out[seen],
-        settings=FitSettings(seed=plan.seed, objective=OBJECTIVE[plan.source]),
+        settings=FitSettings(seed=plan.seed),
         mode="mixture" if probes is None else "choice",
         seen=None if probes is None else CORNERS,
     ).scheduler

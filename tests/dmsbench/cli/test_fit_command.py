@@ -47,6 +47,23 @@ def test_fit_then_run(dmsbench: Call, scheduler: Path, tmp_path: Path) -> None:
     assert f"{len(found['fitted']):,} from an earlier run" in again.out
 
 
+def test_fit_probes_then_run(dmsbench: Call, tmp_path: Path) -> None:
+    out = tmp_path / "probes"
+    arguments = ("--suite", "vqa-corrupt", "--limit", "200", "--out", out, "--source", "probe", "-q")
+    done = dmsbench("fit", "baseline", *arguments)
+    assert done.code == 0, done.err
+    done = dmsbench(
+        *("run", "--suite", "smoke", "--limit", "20", "--out", tmp_path / "results"),
+        *("--model", f"probed=baseline,fusion=dms,scheduler={out}"),
+    )
+    assert done.code == 0, done.err
+    (folder,) = (tmp_path / "results" / "smoke").iterdir()
+    found = RunFolder(folder).records("probed")
+    assert set(found["status"]) == {"ok"}
+    assert set(found["weight_image"]) <= {0.0, 0.5, 1.0}
+    assert found["uncertainty_image"].notna().any()
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [

@@ -9,6 +9,7 @@ from dmsbench.fusion.points import (
     CORNERS_AND_UNIFORM,
     Evidence,
     Points,
+    chosen,
     mix,
     modality_weights,
     pool,
@@ -35,6 +36,11 @@ def test_points_that_are_missing_are_named() -> None:
         _ = one.corners
     with pytest.raises(ValueError, match="lack the uniform point"):
         _ = one.uniform
+
+
+def test_the_largest_share_is_chosen_and_the_first_of_equals() -> None:
+    shares = torch.tensor([[0.2, 0.5, 0.3], [0.4, 0.2, 0.4], [0.0, 0.0, 1.0]])
+    assert chosen(shares).tolist() == [[0, 1, 0], [1, 0, 0], [0, 0, 1]]
 
 
 def test_mixture_and_pool_by_hand() -> None:
