@@ -13,7 +13,6 @@ import torch
 
 from dmsbench.fusion.points import CORNERS_AND_UNIFORM, Evidence, Points
 from dmsbench.fusion.probe import REACH, Head, Probes
-from dmsbench.fusion.signals import confidence
 from dmsbench.fusion.typicality import Typicality
 from dmsbench.models.base import Answers, Prompt
 from dmsbench.models.fixed import FixedModel
@@ -57,8 +56,9 @@ def always(*shares: float) -> Told:
 
 
 def by_signals(evidence: Evidence) -> torch.Tensor:
-    sure = confidence(evidence.probabilities)
-    return torch.softmax(40 * torch.cat([sure, sure.mean(dim=1, keepdim=True)], dim=1), dim=1)
+    """Another point wherever a probe says something else."""
+    point = evidence.probabilities.argmax(dim=2).sum(dim=1) % 3
+    return 0.1 + 0.7 * torch.nn.functional.one_hot(point, 3)
 
 
 def probes_for(adapter: Any) -> Probes:
@@ -115,8 +115,10 @@ def test_one_rows_choice_changes_no_other_row(tiny_llava: LlavaModel, noise_pict
 
     found = ask(ProbedModel(tiny_llava, Told(second), probes_for(tiny_llava)), noise_pictures)
     others = [row for row in range(len(ROWS)) if row != BOTH[1]]
-    assert np.array_equal(found.confidence[others], static.confidence[others])
-    assert found.confidence[BOTH[1]] != static.confidence[BOTH[1]]
+    assert [found.texts[row] for row in others] == [static.texts[row] for row in others]
+    # An answer of another length leaves the batch at another step: its shape moves the last bits.
+    apart = np.abs(found.confidence - static.confidence) / static.confidence
+    assert apart[others].max() < 1e-5 < 1e-3 < apart[BOTH[1]]
 
 
 @each_adapter
@@ -187,9 +189,11 @@ def test_tokens_are_what_the_language_model_reads(adapter: Any, noise_pictures: 
         torch.testing.assert_close(mean, text[row], atol=1e-5, rtol=1e-4)
     assert (found.question[0] - text[0]).abs().max() > 1e-3, "beside a context the question is no evidence"
     torch.testing.assert_close(found.question[1], text[1], atol=1e-5, rtol=1e-4)
-    alone = adapter.evidence_tokens(state, [4], [Prompt("What color is it?")])
-    whole = adapter.evidence_tokens(state, [4], [Prompt("What color is it?", context="red\nblue\n\n")])
-    torch.testing.assert_close(alone.question, whole.question, atol=0.2, rtol=0.2)
+    evidence, question = adapter.evidence_ids(prompts)
+    said = [
+        adapter.read([[i for i in ids if i >= 0]])[0] for ids in (evidence[0].tolist(), question[0].tolist())
+    ]
+    assert said == ["a red circle", "What color is it?"]
 
 
 def test_typicality_and_settings(tiny_llava: LlavaModel, noise_pictures: list[Any]) -> None:

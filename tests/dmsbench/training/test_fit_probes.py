@@ -24,7 +24,7 @@ from dmsbench.training.fit import EVIDENCE_FOLDER, FitPlan, fit
 from dmsbench.training.simulated import FAMILIES
 
 pytestmark = pytest.mark.usefixtures("one_thread")
-PLAN = FitPlan(FAMILIES, limit=120, source="probe")
+PLAN = FitPlan(FAMILIES, limit=200, source="probe")
 SUITE = load_suite("vqa-corrupt")
 PROMPTS = [Prompt("what color is the circle?"), Prompt("no", has_image=False), Prompt("is it red?")]
 
@@ -84,7 +84,7 @@ def test_another_source_leaves_nothing_of_the_first(
     folder: Path, tiny_llava: LlavaModel, tiny_folder: Path, train: Dataset, tmp_path: Path
 ) -> None:
     copied(folder, tmp_path)
-    fit(tiny_llava, train, SUITE, tmp_path, FitPlan(FAMILIES, limit=120, signals="paper"))
+    fit(tiny_llava, train, SUITE, tmp_path, FitPlan(FAMILIES, limit=200, signals="paper"))
     assert not (tmp_path / PROBES_FILE).exists() and not (tmp_path / TYPICALITY_FILE).exists()
     model = Zoo().load(parse(f"x={tiny_folder},fusion=dms,scheduler={tmp_path},mixing=choice"))
     assert isinstance(model, MixedModel) and model.mixing == "choice"
@@ -128,7 +128,7 @@ def test_a_damaged_folder_is_refused(
 
 
 def test_cards_from_before_probes_are_corners(tiny_llava: LlavaModel, train: Dataset, tmp_path: Path) -> None:
-    fit(tiny_llava, train, SUITE, tmp_path, FitPlan(FAMILIES, limit=120, signals="answers"))
+    fit(tiny_llava, train, SUITE, tmp_path, FitPlan(FAMILIES, limit=200, signals="answers"))
     card = json.loads((tmp_path / FIT_FILE).read_text())
     del card["source"]
     (tmp_path / FIT_FILE).write_text(json.dumps(card))
