@@ -1,12 +1,13 @@
 """What scheduling costs beside static fusion: the rule, corner-fitted mixtures, probe-fitted choices.
 
-    python benchmarks/overhead.py [--checkpoint tiny-llava-easy-vqa] [--suite vqa-corrupt] [--limit 300]
+    python -m benchmarks.overhead [--checkpoint tiny-llava-easy-vqa] [--suite vqa-corrupt] [--limit 300]
         [--corner DIR] [--probe DIR] [--repeats 3] [--threads 1]
 
 One process, one suite. Every arm runs the whole plan on its own, so that each pays for its own encoding; arms
 take turns, and every repetition starts with another one and with models loaded anew, so that neither a busy
 machine nor a warm cache favours one. A ratio compares an arm with static fusion in the same repetition.
-Schedulers that are not given are fitted first, in a temporary folder.
+Schedulers that are not given are fitted first, in a temporary folder. It runs as a module from the
+repository's root: for a file, ``corruptions`` would be the benchmark of that name beside it.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from transformers.utils import logging as transformers_logging
 
 from dmsbench.data import load_dataset
 from dmsbench.models.spec import parse
@@ -97,6 +99,7 @@ def main() -> None:
     given = parser.parse_args()
     torch.set_num_threads(given.threads)
     keep_freed_memory()
+    transformers_logging.disable_progress_bar()
     suite = load_suite(given.suite).changed(limit=given.limit)
     with tempfile.TemporaryDirectory() as scratch:
         folders = {

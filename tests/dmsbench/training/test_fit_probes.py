@@ -7,8 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
+import torch
 
 from dmsbench.data import Dataset, load_dataset
 from dmsbench.errors import ModelError
@@ -63,7 +63,7 @@ def test_the_card_says_probes_and_the_run_uses_them(
     answers = model.answer(model.encode(noise_pictures), [0, 1, 2], PROMPTS)
     assert answers.weights is not None and answers.signals is not None
     assert set(answers.weights.flatten().tolist()) <= {0.0, 0.5, 1.0}
-    assert np.isfinite(answers.signals.uncertainty[0]).all()
+    assert torch.isfinite(answers.signals.uncertainty[0]).all()
     other = Zoo().load(parse(f"{spec},mixing=mixture"))
     assert isinstance(other, ProbedModel) and other.mixing == "mixture"
 
@@ -136,14 +136,10 @@ def test_cards_from_before_probes_are_corners(tiny_llava: LlavaModel, train: Dat
     assert "seen" not in json.loads((tmp_path / "scheduler.json").read_text())
 
 
-@pytest.mark.parametrize("kind", ["opt", "t5"])
 def test_blip2_is_fitted_alike(
-    tiny_blip2_folder: Callable[[str], Path],
-    train: Dataset,
-    noise_pictures: list[Any],
-    tmp_path: Path,
-    kind: str,
+    tiny_blip2_folder: Callable[[str], Path], train: Dataset, noise_pictures: list[Any], tmp_path: Path
 ) -> None:
+    kind = "opt"
     spec = parse(f"x={tiny_blip2_folder(kind)}")
     fit(Zoo().adapter(spec), train, SUITE, tmp_path, PLAN)
     model = Zoo().load(parse(f"x={tiny_blip2_folder(kind)},fusion=dms,scheduler={tmp_path}"))
