@@ -119,5 +119,7 @@ def test_controls_share_the_adapter(tiny_folder: Path) -> None:
         model = zoo.load(parse(f"b={tiny_folder},{options}"))
         assert isinstance(model, FixedModel) and model.adapter is static
         assert model.scheduler.point == point
-    ruled = zoo.load(parse(f"c={tiny_folder},fusion=dms,alpha=1,beta=2,mixing=mixture"))
-    assert isinstance(ruled, MixedModel) and ruled.scheduler.settings()["scheduler"] == "rule_mixture"
+    for mixing in ("mixture", "choice"):
+        ruled = zoo.load(parse(f"c={tiny_folder},fusion=dms,alpha=1,beta=2,mixing={mixing}"))
+        assert isinstance(ruled, MixedModel) and ruled.mixing == mixing
+        assert ruled.scheduler.settings()["scheduler"] == "rule_mixture"
