@@ -46,7 +46,10 @@ def fit(
     ] = None,
     held_out: Annotated[
         list[str] | None,
-        typer.Option("--held-out", help="Reserve this corruption for testing. Repeatable."),
+        typer.Option(
+            "--held-out",
+            help="Reserve this corruption for testing, or a whole family, such as image:noise. Repeatable.",
+        ),
     ] = None,
     limit: Annotated[
         int | None, typer.Option("--limit", min=0, help="Training samples; 0 takes all. Default 16000.")
@@ -76,7 +79,7 @@ def fit(
     """
     from dmsbench.models.spec import parse
     from dmsbench.suite import load_suite
-    from dmsbench.training.simulated import chosen_families
+    from dmsbench.training.simulated import chosen_families, reserved
 
     if images is not None and data is None:
         raise DmsbenchError("--images belongs to --data: give the question file too")
@@ -102,7 +105,7 @@ def fit(
     adapter = Zoo(pick_device(device)).adapter(spec)
     plan = fitting.FitPlan(
         families,
-        tuple(held_out or ()),
+        reserved(held_out or ()),
         fitting.LIMIT if limit is None else limit or None,
         signals.value,
         seed,

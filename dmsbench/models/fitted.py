@@ -35,6 +35,11 @@ class FittedFolder:
     typicality: tuple[Typicality, Typicality] | None
     facts: Mapping[str, Any] = field(default_factory=dict)
 
+    @property
+    def fitted_on(self) -> tuple[str, ...]:
+        """The corruptions that it was fitted on, sorted."""
+        return tuple(sorted(map(str, self.facts.get("corruptions", ()))))
+
     def save(self, folder: Path) -> None:
         """Writes the network, the typicality, and the card last: without it the folder is not taken."""
         (folder / FIT_FILE).unlink(missing_ok=True)
@@ -87,7 +92,7 @@ def load_fitted(folder: Path, weights: str) -> FittedFolder:
                 f"{FIT_FILE} and {TYPICALITY_FILE} in {folder} do not belong together: fit it again"
             )
         how = card["monte_carlo"]
-        return FittedFolder(
+        found = FittedFolder(
             scheduler,
             weights,
             None if card["outcomes"] is None else tuple(map(int, card["outcomes"])),
@@ -95,6 +100,8 @@ def load_fitted(folder: Path, weights: str) -> FittedFolder:
             typicality,
             card,
         )
+        _ = found.fitted_on  # raises here where the card's list is none
+        return found
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise ModelError(
             f"{folder / FIT_FILE} is no card of a fitted scheduler ({error!r}): fit it again"

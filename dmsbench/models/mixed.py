@@ -29,7 +29,8 @@ class MixedModel:
 
     The prompts are run once at every point: what the scheduler sees and what answers are the same pass.
     Where a sample has one modality only there is nothing to mix, and the row is the static one. Schedulers
-    that look at typicality need ``typicality``, of image and text in this order.
+    that look at typicality need ``typicality``, of image and text in this order. ``fitted_on`` names the
+    corruptions that a learned scheduler was fitted on: reports tell them from the others.
 
     Unlike ``ScheduledModel`` it keeps nothing from one call to the next: an answer needs the prompt's
     states, not only the signals, and within a call everything that cannot differ is one stream.
@@ -45,6 +46,7 @@ class MixedModel:
         monte_carlo: MonteCarlo | None = None,
         typicality: tuple[Typicality, Typicality] | None = None,
         mixing: str = "mixture",
+        fitted_on: Sequence[str] = (),
     ) -> None:
         if mixing not in MIXINGS:
             raise ValueError(f"mixing must be one of {', '.join(MIXINGS)}, not '{mixing}'")
@@ -53,6 +55,7 @@ class MixedModel:
         if outcomes is None and answer_space:
             outcomes = adapter.first_tokens(answer_space)
         self.adapter, self.scheduler, self.mixing = adapter, scheduler, mixing
+        self.fitted_on = tuple(sorted(fitted_on))
         self.typicality = typicality if scheduler.needs_typicality else None
         self.reader = PointReader(adapter, scheduler.points, outcomes, monte_carlo)
         self.state_key = adapter.state_key
@@ -66,6 +69,7 @@ class MixedModel:
                 **self.scheduler.settings(),
                 "points": [list(self.scheduler.points.names), self.scheduler.points.tensor.tolist()],
                 **self.reader.head.settings(),
+                **({"fitted_on": list(self.fitted_on)} if self.fitted_on else {}),
                 **(
                     {}
                     if self.typicality is None

@@ -96,6 +96,7 @@ class Zoo:
             monte_carlo=fitted.monte_carlo,
             typicality=fitted.typicality,
             mixing=spec.options.get("mixing", fitted.scheduler.mode),
+            fitted_on=fitted.fitted_on,
         )
 
     def _adapter(self, spec: ModelSpec) -> Adapter:

@@ -54,6 +54,7 @@ def test_fit_then_run(dmsbench: Call, scheduler: Path, tmp_path: Path) -> None:
         (("baseline", "--suite", "smok"), "did you mean 'smoke'"),
         (("baseline", "--suite", "smoke", "--corruption", "fogg"), "did you mean 'fog'"),
         (("baseline", "--suite", "smoke", "--corruption", "fog", "--held-out", "fog"), "held out"),
+        (("baseline", "--suite", "smoke", "--held-out", "image:nose"), "did you mean 'image:noise'"),
         (("baseline", "--suite", "smoke", "--images", "x"), "--images belongs to --data"),
         (("baseline", "--suite", "smoke", "--data", "not-there.jsonl"), "not-there.jsonl"),
     ],

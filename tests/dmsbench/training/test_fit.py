@@ -58,6 +58,7 @@ def test_what_is_saved_is_what_is_loaded(folder: Path, tiny_llava: LlavaModel, t
     model = Zoo().load(parse(f"x={tiny_folder},fusion=dms,scheduler={folder}"))
     assert isinstance(model, MixedModel) and model.mixing == "mixture"
     assert model.scheduler.settings() == loaded.scheduler.settings()
+    assert model.settings()["fusion"]["fitted_on"] == sorted(FAMILIES)
     biased = Zoo().load(parse(f"x={tiny_folder},fusion=dms,scheduler={folder},mixing=bias"))
     assert isinstance(biased, MixedModel) and biased.mixing == "bias"
 
@@ -110,7 +111,7 @@ def test_other_weights_are_refused(
 
 
 @pytest.mark.parametrize(
-    "damage", ["json", "missing", "key", "swapped", "typicality", "cut", "other", "number"]
+    "damage", ["json", "missing", "key", "swapped", "typicality", "cut", "other", "number", "names"]
 )
 def test_a_damaged_folder_is_refused(
     folder: Path, tiny_llava: LlavaModel, tmp_path: Path, damage: str
@@ -128,6 +129,8 @@ def test_a_damaged_folder_is_refused(
         (tmp_path / FIT_FILE).write_text(json.dumps(card))
     elif damage == "number":
         (tmp_path / FIT_FILE).write_text(json.dumps({**card, "outcomes": ["x"]}))
+    elif damage == "names":
+        (tmp_path / FIT_FILE).write_text(json.dumps({**card, "corruptions": 3}))
     elif damage == "swapped":
         (tmp_path / FIT_FILE).write_text(json.dumps({**card, "scheduler": "0" * 32}))
     elif damage == "typicality":
