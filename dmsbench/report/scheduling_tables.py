@@ -52,8 +52,8 @@ def _headrooms(found: Sequence[Scheduling]) -> Table:
         if room is None:
             continue
         figures = (signed(room.gain), signed(room.available), with_interval(room.closed))
-        over = f"{signed(room.over_constant)}\n{one_line(room.constant_point)}"
-        table.add_row(*map(literal, (one_line(one.model), *map(_broken, (*figures, over)))))
+        over = f"{_broken(signed(room.over_constant))}\n{one_line(room.constant_point)}"
+        table.add_row(*map(literal, (one_line(one.model), *map(_broken, figures), over)))
     return table
 
 
