@@ -19,6 +19,10 @@ def main() -> None:
     scenes.add_argument("out", type=Path, help="folder for the checkpoint")
     scenes.add_argument("--seed", type=int, default=0, help="of the initial weights and of the scenes")
     scenes.add_argument("--level", type=int, choices=(1, 2, 3), help="difficulty of the scenes")
+    scenes.add_argument(
+        "--regime", choices=("clean", "augmented"), help="on clean data, or half of it corrupted"
+    )
+    scenes.add_argument("--from", dest="start", type=Path, help="a checkpoint to go on from (no stage 1)")
     scenes.add_argument("--tower-steps", type=int, help="steps of stage 1, the vision tower")
     scenes.add_argument("--steps", type=int, help="steps of stage 2, the whole model")
     rule = commands.add_parser("rule", help="choose alpha and beta of the rule-based scheduler on validation")
@@ -54,11 +58,18 @@ def _train(given: argparse.Namespace) -> None:
 
 
 def _train_scenes(given: argparse.Namespace) -> None:
+    from dmsbench.training.saving import weights_hash
     from dmsbench.training.scenes import Recipe, train
 
-    wanted = {"level": given.level, "tower_steps": given.tower_steps, "steps": given.steps}
+    wanted = {
+        "level": given.level,
+        "regime": given.regime,
+        "tower_steps": given.tower_steps,
+        "steps": given.steps,
+        "start": weights_hash(given.start) if given.start else None,
+    }
     changes = {name: value for name, value in wanted.items() if value is not None}
-    found = train(Recipe(seed=given.seed, **changes), given.out, _say)
+    found = train(Recipe(seed=given.seed, **changes), given.out, _say, given.start)
     shares = ", ".join(f"{name} {share:.4f}" for name, share in found.items())
     _say(f"saved to {given.out}; validation accuracy: {shares}")
 
