@@ -31,24 +31,25 @@ def align(
     weight_decay: float,
     log: Callable[[str], None],
 ) -> None:
-    """Trains tower, projector and the words' embeddings, in place.
+    """Trains tower and projector, in place; the language model stays as it is.
 
     A projected patch, scaled to the length that the language model's norm gives it, has to tell by its
-    products with the embeddings which shape, colour, size, row and column it shows. So the language model
-    finds in a picture what it finds in a context, and learns to read the one with the other.
+    products with the words' embeddings which shape, colour, size, row and column it shows. So the language
+    model finds in a picture what it knows from contexts.
     """
     table: Any = model.get_input_embeddings().weight
     width = int(table.shape[1])
     words = [torch.tensor([_token(tokenizer, word) for word in group]) for group in WORDS]
+    named = [table.detach()[tokens] for tokens in words]
     empty = nn.Parameter(torch.zeros(len(WORDS), width))
-    # The head is this table too, tied.
+    sharpness = nn.Parameter(torch.ones(len(WORDS)))
     of_pictures = [
         (name, parameter)
         for name, parameter in model.named_parameters()
         if "vision_tower" in name or "multi_modal_projector" in name
     ]
     optimiser = Optimiser(
-        [([*of_pictures, ("embed", table), ("embed_empty", empty)], rates)],
+        [([*of_pictures, ("embed_empty", empty), ("sharpness", sharpness)], rates)],
         weight_decay=weight_decay,
         steps=steps,
         warm_up=max(1, steps // 10),
@@ -63,8 +64,8 @@ def align(
         labels = torch.from_numpy(patch_labels(scenes)).flatten(0, 1)
         loss = torch.zeros(())
         right = []
-        for i, tokens in enumerate(words):
-            scores = patches @ torch.cat([empty[i : i + 1], table[tokens]]).T
+        for i, meant in enumerate(named):
+            scores = sharpness[i] * patches @ torch.cat([empty[i : i + 1], meant]).T
             loss = loss + functional.cross_entropy(scores, labels[:, i], weight=weights[i])
             shown = labels[:, i] > 0
             right.append((scores.argmax(dim=1) == labels[:, i])[shown].float().mean().item())

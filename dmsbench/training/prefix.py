@@ -118,16 +118,24 @@ def in_rows(
 
 
 def hidden_of(
-    model: LlavaForConditionalGeneration, prefix_ids: Sequence[int], rows: Rows, pixel_values: torch.Tensor
+    model: LlavaForConditionalGeneration,
+    prefix_ids: Sequence[int],
+    rows: Rows,
+    pixel_values: torch.Tensor | None,
 ) -> torch.Tensor:
-    """The language model's last hidden states over all rows, (N · T, width); gradients reach the tower."""
+    """The language model's last hidden states over all rows, (N · T, width); gradients reach the tower.
+
+    Without ``pixel_values`` the prefix is its template tokens alone.
+    """
     language: Any = model.model.language_model
-    images = torch.stack(list(model.get_image_features(pixel_values, return_dict=True).pooler_output))
     embed = model.get_input_embeddings()
-    start = embed(torch.tensor(prefix_ids)).expand(len(images), -1, -1)
+    start = embed(torch.tensor(prefix_ids))[None]
+    if pixel_values is not None:
+        images = torch.stack(list(model.get_image_features(pixel_values, return_dict=True).pooler_output))
+        start = torch.cat([start.expand(len(images), -1, -1), images], dim=1)
     shared = DynamicCache(config=language.config)
-    language(inputs_embeds=torch.cat([start, images], dim=1), past_key_values=shared, use_cache=True)
-    turns = len(rows.ids) // len(images)
+    language(inputs_embeds=start, past_key_values=shared, use_cache=True)
+    turns = len(rows.ids) // len(start)
     cache = DynamicCache(config=language.config)
     for index, layer in enumerate(cast(Any, shared.layers)):
         cache.update(

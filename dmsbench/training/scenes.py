@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -28,11 +29,12 @@ from dmsbench.training.optimiser import Optimiser, Rates
 from dmsbench.training.packing import PREFIX_TEXT, Turn, cut, tokenise
 from dmsbench.training.pictures import to_pixel_values
 from dmsbench.training.prefix import Rows, hidden_of, in_rows
+from dmsbench.training.reading import read
 from dmsbench.training.saving import save, weights_hash
 from dmsbench.training.scene_stream import Source
 from dmsbench.training.tiny_llava import IMAGE_TOKENS
 
-NAME = "tiny-llava-scenes"
+NAME, READER = "tiny-llava-scenes", "scenes-reader"
 #: In the checkpoint's folder while it is being trained.
 STATE_FILE = "training-state.pt"
 #: Steps from one state file and line of the log to the next.
@@ -48,20 +50,27 @@ class Recipe:
     seed: int = 0
     level: int = 2
     regime: str = "clean"
-    #: The hash of the weights that training starts from, empty for none: stage 1 is then left out.
+    #: The hash of the weights that training starts from, empty for none.
     start: str = ""
+    reading_steps: int = 4000
     tower_steps: int = 800
     steps: int = 6000
+    #: Shares of the reading steps after which scenes of two things join those of one, and then all others:
+    #: what belongs to what is learnt on pictures where little else is.
+    curriculum: tuple[float, float] = (0.1, 0.3)
     pictures_per_step: int = 32
     contexts_per_picture: int = 2
     questions_per_context: int = 4
-    matrix_rate: float = 5e-3
+    matrix_rate: float = 2e-3
     rate: float = 2e-3
     tuned_tower_rate: float = 3e-4
     weight_decay: float = 0.05
     warm_up_steps: int = 100
     #: Share of rows without their image, and of rows without their context.
     absent_share: float = 0.3
+    #: Share of contexts whose first question is to say all that there is: one long answer teaches to look
+    #: and to read more than many short ones.
+    told_share: float = 0.25
     head_dropout: float = 0.1
     #: Weight of the loss of saying the context from the picture, as in captioning: answers alone teach
     #: to look too slowly.
@@ -72,12 +81,22 @@ class Recipe:
     #: Share of pictures whose picture or contexts are corrupted, where the regime is "augmented".
     damaged_share: float = 0.5
 
+    @property
+    def language_rates(self) -> Rates:
+        """Of the language model, and of the tower before it meets the language model."""
+        return Rates(self.matrix_rate, self.rate)
+
     def __post_init__(self) -> None:
         if self.regime not in REGIMES:
             raise DataError(f"no training regime '{self.regime}': use one of {', '.join(REGIMES)}")
 
-    def as_dict(self) -> dict[str, float | int | str]:
-        return asdict(self)
+    def as_dict(self) -> dict[str, Any]:
+        return {**asdict(self), "curriculum": list(self.curriculum)}
+
+    def most_things(self, step: int) -> int | None:
+        """The most things that a scene of this reading step has, None for no bound but the level's."""
+        first, second = (share * self.reading_steps for share in self.curriculum)
+        return 1 if step < first else 2 if step < second else None
 
 
 class Trainer:
@@ -98,7 +117,7 @@ class Trainer:
         language = [(name, parameter) for name, parameter in named if "vision_tower" not in name]
         self.optimiser = Optimiser(
             [
-                (language, Rates(recipe.matrix_rate, recipe.rate)),
+                (language, recipe.language_rates),
                 (tower, Rates(recipe.tuned_tower_rate, recipe.tuned_tower_rate)),
             ],
             weight_decay=recipe.weight_decay,
@@ -113,7 +132,10 @@ class Trainer:
         count = recipe.contexts_per_picture * recipe.questions_per_context
         pixels, samples = self.damage(
             [render(scene) for scene in scenes],
-            [self.source.samples(scene, count, recipe.questions_per_context) for scene in scenes],
+            [
+                self.source.samples(scene, count, recipe.questions_per_context, recipe.told_share)
+                for scene in scenes
+            ],
         )
         fresh = rng.random() < recipe.subword_share
         turns = [self._turns(asked, fresh) for asked in samples]
@@ -245,45 +267,45 @@ def train(
 ) -> dict[str, float]:
     """Trains the checkpoint and saves it (fp16) to ``out``; returns its validation accuracies.
 
-    ``start``: a checkpoint of this recipe to go on from, with ``recipe.steps`` steps more under the recipe's
-    regime. No scene of the validation or test split is drawn in training. The same recipe on the same
-    library versions and thread count gives the same weights, stopped and started again or not.
+    Stage 0 reads contexts, stage 1 aligns pictures with words, stage 2 asks with both. ``start``: a folder
+    to go on from, of stage 0 (``train_reader``) or a finished checkpoint, which then gets ``recipe.steps``
+    steps more under the recipe's regime. No scene of the validation or test split is drawn in training. The
+    same recipe on the same library versions and thread count gives the same weights, stopped and started
+    again or not.
     """
-    began = time.monotonic()
+    timed = _timed(log)
     if (weights_hash(start) if start is not None else "") != recipe.start:
         raise DataError(f"the recipe starts from weights {recipe.start or '(none)'}, not from {start}")
-    rng = np.random.Generator(np.random.Philox(key=[recipe.seed, 0x5CE if start is None else 0x5CF]))
-    source = Source("train", recipe.level, rng)
-    if start is None:
-        words = [sample for scene in source.scenes(3000) for sample in source.samples(scene, len(KINDS))]
-        tokenizer = build_tokenizer(
-            f"USER: \n{sample.context}\n{sample.question} ASSISTANT: {sample.answers[0]}" for sample in words
-        )
-        model = build_model(tokenizer, recipe.seed)
-    else:
-        tokenizer = PreTrainedTokenizerFast.from_pretrained(start)
-        model = LlavaForConditionalGeneration.from_pretrained(start, dtype=torch.float32)
-
-    def timed(line: str) -> None:
-        log(f"[{time.monotonic() - began:6.0f} s] {line}")
-
+    state = out / STATE_FILE
+    resumed = state.is_file()
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(recipe.seed)
-        state = out / STATE_FILE
-        first = 0
-        if not state.is_file() and start is None:
+        if start is None:
+            model, tokenizer, source = _reader(recipe, timed, finished=resumed)
+        else:
+            # Another stream than that of stage 0.
+            source = _source(recipe, 1)
+            tokenizer = PreTrainedTokenizerFast.from_pretrained(start)
+            model = LlavaForConditionalGeneration.from_pretrained(start, dtype=torch.float32)
+            if _is_reader(start):
+                # A tower of its own for every seed: the reader's is the one it was initialised with.
+                fresh = build_model(tokenizer, recipe.seed).model
+                model.model.vision_tower.load_state_dict(fresh.vision_tower.state_dict())
+                model.model.multi_modal_projector.load_state_dict(fresh.multi_modal_projector.state_dict())
+        if not resumed and (start is None or _is_reader(start)):
             align(
                 model,
                 tokenizer,
                 source,
                 steps=recipe.tower_steps,
                 pictures=recipe.pictures_per_step,
-                rates=Rates(recipe.matrix_rate, recipe.rate),
+                rates=recipe.language_rates,
                 weight_decay=recipe.weight_decay,
                 log=timed,
             )
         trainer = Trainer(model, tokenizer, source, recipe)
-        if state.is_file():
+        first = 0
+        if resumed:
             first = trainer.resume(state)
             timed(f"goes on after step {first}")
         losses: list[float] = []
@@ -306,3 +328,54 @@ def train(
     save(model, tokenizer, out, facts)
     state.unlink(missing_ok=True)
     return found
+
+
+def train_reader(recipe: Recipe, out: Path, log: Callable[[str], None] = print) -> None:
+    """Stage 0 alone, saved to ``out``: a language model that several checkpoints can start from."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(recipe.seed)
+        model, tokenizer, _ = _reader(recipe, _timed(log))
+    save(model, tokenizer, out, {"name": READER, "recipe": recipe.as_dict()})
+
+
+def _reader(
+    recipe: Recipe, log: Callable[[str], None], *, finished: bool = False
+) -> tuple[LlavaForConditionalGeneration, PreTrainedTokenizerFast, Source]:
+    """Model and tokenizer after stage 0, and the scenes to go on with; ``finished``: its weights are kept."""
+    source = _source(recipe, 0)
+    words = [sample for scene in source.scenes(3000) for sample in source.samples(scene, len(KINDS))]
+    tokenizer = build_tokenizer(
+        f"USER: \n{sample.context}\n{sample.question} ASSISTANT: {sample.answers[0]}" for sample in words
+    )
+    model = build_model(tokenizer, recipe.seed)
+    if not finished:
+        read(
+            model,
+            tokenizer,
+            source,
+            steps=recipe.reading_steps,
+            contexts=recipe.pictures_per_step,
+            questions=recipe.contexts_per_picture * recipe.questions_per_context,
+            told_share=recipe.told_share,
+            most_things=recipe.most_things,
+            rates=recipe.language_rates,
+            weight_decay=recipe.weight_decay,
+            log=log,
+        )
+        source.most = None
+    return model, tokenizer, source
+
+
+def _source(recipe: Recipe, stage: int) -> Source:
+    return Source(
+        "train", recipe.level, np.random.Generator(np.random.Philox(key=[recipe.seed, 0x5CE + stage]))
+    )
+
+
+def _is_reader(folder: Path) -> bool:
+    return bool(json.loads((folder / "training.json").read_text())["name"] == READER)
+
+
+def _timed(log: Callable[[str], None]) -> Callable[[str], None]:
+    began = time.monotonic()
+    return lambda line: log(f"[{time.monotonic() - began:6.0f} s] {line}")

@@ -28,7 +28,7 @@ from dmsbench.training.pictures import to_pixel_values
 from dmsbench.training.prefix import hidden_of, in_rows
 from dmsbench.training.saving import weights_hash
 from dmsbench.training.scene_stream import WORDS, Source, patch_labels
-from dmsbench.training.scenes import REGIMES, STATE_FILE, Recipe, train
+from dmsbench.training.scenes import REGIMES, STATE_FILE, Recipe, train, train_reader
 from dmsbench.training.tiny_llava import IMAGE_TOKENS, packed_hidden
 
 LEVEL = pytest.mark.parametrize("level", [1, 2, 3])
@@ -151,7 +151,7 @@ def test_training_goes_on_from_a_checkpoint(tmp_path: Path, monkeypatch: pytest.
     monkeypatch.setattr(recipe_module, "accuracy", lambda *_args, **_kwargs: {"both": 0.5})
     small = {"pictures_per_step": 2, "questions_per_context": 2}
     first, second = tmp_path / "first", tmp_path / "second"
-    train(Recipe(tower_steps=1, steps=1, **small), first, lambda _line: None)
+    train(Recipe(reading_steps=1, tower_steps=1, steps=1, **small), first, lambda _line: None)
     with pytest.raises(DataError, match="starts from weights"):
         train(Recipe(steps=1, **small), second, lambda _line: None, first)
     lines: list[str] = []
@@ -165,13 +165,36 @@ def test_training_goes_on_from_a_checkpoint(tmp_path: Path, monkeypatch: pytest.
     assert json.loads((second / "training.json").read_text())["recipe"]["start"] == weights_hash(first)
 
 
+def test_checkpoints_of_two_seeds_share_a_reader_and_no_tower(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recipe_module, "accuracy", lambda *_args, **_kwargs: {"both": 0.5})
+    small = {"reading_steps": 1, "pictures_per_step": 2, "questions_per_context": 2}
+    train_reader(Recipe(**small), tmp_path / "reader", lambda _line: None)
+    start = weights_hash(tmp_path / "reader")
+    lines: list[str] = []
+    for seed in (1, 2):
+        recipe = Recipe(seed=seed, tower_steps=1, steps=0, start=start, **small)
+        train(recipe, tmp_path / str(seed), lines.append, tmp_path / "reader")
+    assert sum("tower step 1/1" in line for line in lines) == 2
+    assert not any("reading" in line for line in lines)
+    reader, one, two = (load_file(tmp_path / name / "model.safetensors") for name in ("reader", "1", "2"))
+    for name in reader:
+        if "language_model" in name:
+            assert torch.equal(reader[name], one[name]) and torch.equal(one[name], two[name])
+        elif name.endswith("weight") and "norm" not in name:
+            assert not torch.equal(one[name], two[name])
+
+
 @pytest.mark.parametrize("regime", REGIMES)
 def test_training_that_was_stopped_ends_with_the_same_weights(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, regime: str
 ) -> None:
     monkeypatch.setattr(recipe_module, "KEEP_EVERY", 2)
     monkeypatch.setattr(recipe_module, "accuracy", lambda *_args, **_kwargs: {"both": 0.5})
-    recipe = Recipe(tower_steps=2, steps=4, pictures_per_step=2, questions_per_context=2, regime=regime)
+    recipe = Recipe(
+        reading_steps=2, tower_steps=2, steps=4, pictures_per_step=2, questions_per_context=2, regime=regime
+    )
     train(recipe, tmp_path / "whole", lambda _line: None)
 
     def stop(line: str) -> None:
@@ -181,7 +204,7 @@ def test_training_that_was_stopped_ends_with_the_same_weights(
     with pytest.raises(KeyboardInterrupt):
         train(recipe, tmp_path / "stopped", stop)
     with pytest.raises(DataError, match="another recipe"):
-        train(Recipe(tower_steps=2, steps=5), tmp_path / "stopped", lambda _line: None)
+        train(Recipe(reading_steps=2, tower_steps=2, steps=5), tmp_path / "stopped", lambda _line: None)
     lines: list[str] = []
     train(recipe, tmp_path / "stopped", lines.append)
     assert "goes on after step 2" in lines[0]
