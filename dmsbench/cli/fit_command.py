@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -19,6 +20,16 @@ if TYPE_CHECKING:
     from dmsbench.models.spec import ModelSpec
     from dmsbench.suite import Suite
     from dmsbench.training.validation import Figures
+
+
+#: What of the rivals' figures is printed, by the name that ``fusion=`` gives each.
+_SAVED = {
+    "rule": "rule",
+    "late": "late/probability/corners",
+    "pdf": "pdf/probability/corners",
+    "constant": "constant",
+    "permuted": "permuted",
+}
 
 
 class Signals(str, Enum):
@@ -114,7 +125,7 @@ def fit(
         soft_wrap=True,
     )
     with counting(messages, "views of images") as show:
-        _, reached = fitting.fit(
+        folder, reached = fitting.fit(
             adapter,
             dataset,
             loaded,
@@ -123,7 +134,7 @@ def fit(
             batch_size=fitting.rows_a_batch(adapter),
             on_progress=lambda event: show(event.done, event.total, f"{event.rows:,} rows"),
         )
-    _print(reached, spec, out, Console(quiet=quiet))
+    _print(reached, folder.facts["rivals"], spec, out, Console(quiet=quiet))
 
 
 def _training_data(suite: Suite, data: Path | None, images: Path | None) -> Dataset:
@@ -169,7 +180,7 @@ def _check_folder(out: Path) -> None:
         raise DmsbenchError(f"--out {out}: is the folder of a checkpoint; give the scheduler one of its own")
 
 
-def _print(reached: Figures, spec: ModelSpec, out: Path, console: Console) -> None:
+def _print(reached: Figures, rivals: Mapping[str, Any], spec: ModelSpec, out: Path, console: Console) -> None:
     from rich.table import Table
 
     table = Table(
@@ -193,7 +204,10 @@ def _print(reached: Figures, spec: ModelSpec, out: Path, console: Console) -> No
     for line in (
         f"mean: static {reached.static.accuracy:.4f}, best constant {reached.best_constant.accuracy:.4f}, "
         f"fitted {reached.learned.accuracy:.4f}{closed}, best point per condition {reached.oracle:.4f}",
-        f"use it: --model NAME={_unscheduled(spec)},fusion=dms,scheduler={out}",
+        "with what was saved beside it: "
+        + ", ".join(f"{name} {rivals[key]['accuracy']:.4f}" for name, key in _SAVED.items()),
+        f"use it: --model NAME={_unscheduled(spec)},fusion=dms,scheduler={out} "
+        f"(or fusion={'|'.join(_SAVED)})",
     ):
         console.print(line, highlight=False, markup=False, soft_wrap=True)
 

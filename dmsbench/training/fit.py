@@ -25,6 +25,7 @@ from dmsbench.models.mixed import typicality_of
 from dmsbench.runner.views import Views
 from dmsbench.suite import Suite
 from dmsbench.training.collect import Collected, Collector, Fittable
+from dmsbench.training.rivals import Split, fit_rivals, rival_figures
 from dmsbench.training.simulated import DRAWS, SEVERITIES, draws, simulating, taken
 from dmsbench.training.validation import Figures, figures
 
@@ -146,7 +147,11 @@ def _fitted(
         held_out=held_out[seen],
         settings=FitSettings(seed=plan.seed),
     ).scheduler
-    reached = figures(learned.mixture(evidence), evidence, found, measured, CORNERS_AND_UNIFORM)
+    shares = learned.mixture(evidence)
+    reached = figures(shares, evidence, found, measured, CORNERS_AND_UNIFORM)
+    split = Split(~held_out, held_out & seen, measured)
+    points = CORNERS_AND_UNIFORM
+    rivals = fit_rivals(found, evidence, shares, reached.constant_shares, split, points, plan.seed)
     facts = {
         "version": __version__,
         "suite": suite.name,
@@ -167,8 +172,10 @@ def _fitted(
         "seed": plan.seed,
         "signals": plan.signals,
         "validation": reached.to_dict(),
+        "rivals": rival_figures(rivals, found, evidence, split, points),
     }
     folder = FittedFolder(learned, adapter.weights_hash, outcomes, monte_carlo, typicality, facts)
+    rivals.save(out, learned.fingerprint)
     folder.save(out)
     return folder, reached
 

@@ -16,10 +16,13 @@ from dmsbench.errors import DataError, ModelError
 from dmsbench.fusion import fitting as fusion_fitting
 from dmsbench.fusion.points import CORNERS_AND_UNIFORM, Evidence, mix
 from dmsbench.fusion.typicality import Typicality, load_typicality, save_typicality
+from dmsbench.models.base import Prompt
+from dmsbench.models.blind import BlindModel
 from dmsbench.models.fitted import FIT_FILE, TYPICALITY_FILE, load_fitted
+from dmsbench.models.fitted_rivals import RIVALS_FILE
 from dmsbench.models.llava import LlavaModel
 from dmsbench.models.mixed import MixedModel
-from dmsbench.models.spec import parse
+from dmsbench.models.spec import FITTED, parse
 from dmsbench.models.zoo import Zoo
 from dmsbench.suite import load_suite
 from dmsbench.training import collect, validation
@@ -60,6 +63,62 @@ def test_what_is_saved_is_what_is_loaded(folder: Path, tiny_llava: LlavaModel, t
     assert model.scheduler.settings() == loaded.scheduler.settings()
     biased = Zoo().load(parse(f"x={tiny_folder},fusion=dms,scheduler={folder},mixing=bias"))
     assert isinstance(biased, MixedModel) and biased.mixing == "bias"
+
+
+@pytest.mark.parametrize("fusion", ["late", *FITTED])
+def test_what_is_saved_beside_the_scheduler_answers(
+    folder: Path, tiny_folder: Path, noise_pictures: list[Any], fusion: str
+) -> None:
+    model = Zoo().load(parse(f"x={tiny_folder},fusion={fusion},scheduler={folder}"))
+    prompts = [Prompt("what color is the circle?"), Prompt("no"), Prompt("no", has_image=False)]
+    answers = model.answer(model.encode(noise_pictures), [0, 1, 2], prompts)
+    assert answers.weights is not None and answers.weights[2].tolist() == [0, 1]
+    assert answers.weights.sum(axis=1) == pytest.approx(1.0)
+    card = json.loads((folder / FIT_FILE).read_text())["rivals"]
+    saved = json.loads((folder / RIVALS_FILE).read_text())
+    if isinstance(model, BlindModel):
+        assert fusion in ("constant", "permuted")
+        assert model.bank.settings()["scheduler"] == fusion
+        if fusion == "constant":
+            assert list(model.bank.shares[0]) == saved["constant"]
+            constant = json.loads((folder / FIT_FILE).read_text())["validation"]["best_constant"]["accuracy"]
+            assert card["constant"]["accuracy"] == constant, "the same shares on the same rows"
+    else:
+        assert isinstance(model, MixedModel)
+        fitted = load_fitted(folder, model.adapter.settings()["weights"])
+        assert model.reader.outcomes == fitted.outcomes
+        assert model.reader.head.monte_carlo == fitted.monte_carlo
+    assert all(0 <= each["accuracy"] <= 1 for each in card.values())
+
+
+def test_rivals_of_another_fit_or_none_are_refused(folder: Path, tiny_folder: Path, tmp_path: Path) -> None:
+    for path in folder.iterdir():
+        if path.is_file():
+            (tmp_path / path.name).write_bytes(path.read_bytes())
+    saved = json.loads((tmp_path / RIVALS_FILE).read_text())
+    spec = parse(f"x={tiny_folder},fusion=rule,scheduler={tmp_path}")
+    assert Zoo().load(spec)
+    for content, words in (
+        ({**saved, "scheduler": "0" * 32}, "do not belong together"),
+        ({**saved, "format": 0}, "has format 0"),
+        ({**saved, "constant": [1.0]}, "is damaged"),
+        ({**saved, "rule": {**saved["rule"], "alpha": -1.0}}, "is damaged"),
+        ({**saved, "rule": {**saved["rule"], "temperatures": [1.0]}}, "is damaged"),
+        ({**saved, "late": {"probability": {"corners": {}}}}, "is damaged"),
+        ({**saved, "permuted": {"shares": [["x"]], "conditions": []}}, "is damaged"),
+        ([], "is damaged"),
+    ):
+        (tmp_path / RIVALS_FILE).write_text(json.dumps(content))
+        with pytest.raises(ModelError, match=words) as caught:
+            Zoo().load(spec)
+        assert "\n" not in str(caught.value)
+    (tmp_path / RIVALS_FILE).write_text("{")
+    with pytest.raises(ModelError, match="is not valid JSON"):
+        Zoo().load(spec)
+    (tmp_path / RIVALS_FILE).unlink()
+    with pytest.raises(ModelError, match="holds no rivals"):
+        Zoo().load(spec)
+    assert Zoo().load(parse(f"x={tiny_folder},fusion=dms,scheduler={tmp_path}")), "the scheduler is whole"
 
 
 def test_again_is_the_same_and_reads_nothing_anew(
@@ -160,8 +219,6 @@ def test_the_scheduler_in_use_sees_what_it_was_fitted_on(
     folder: Path, tiny_llava: LlavaModel, tiny_folder: Path, noise_pictures: list[Any]
 ) -> None:
     """Shares computed by hand from the evidence are those whose mean point is recorded."""
-    from dmsbench.models.base import Prompt
-
     model = Zoo().load(parse(f"x={tiny_folder},fusion=dms,scheduler={folder}"))
     assert isinstance(model, MixedModel)
     prompts = [Prompt("what color is the circle?"), Prompt("is there a red shape?")]
@@ -183,8 +240,6 @@ def test_blip2_is_fitted_alike(
     tmp_path: Path,
     kind: str,
 ) -> None:
-    from dmsbench.models.base import Prompt
-
     spec = parse(f"x={tiny_blip2_folder(kind)}")
     fit(Zoo().adapter(spec), train, SUITE, tmp_path, replace(PLAN, limit=200))
     model = Zoo().load(parse(f"x={tiny_blip2_folder(kind)},fusion=dms,scheduler={tmp_path}"))
