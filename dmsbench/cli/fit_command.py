@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import replace
 from enum import Enum
@@ -70,6 +71,19 @@ def fit(
             "all: typicality too.",
         ),
     ] = Signals.ALL,
+    mwcl: Annotated[
+        float,
+        typer.Option(
+            "--mwcl", min=0.0, help="Weight of the modality weight consistency loss. Keeps hidden states."
+        ),
+    ] = 0.0,
+    mwcl_attached: Annotated[
+        bool,
+        typer.Option(
+            "--mwcl-attached",
+            help="Let its gradient reach the weights: on a frozen checkpoint it reaches nothing else.",
+        ),
+    ] = False,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of corruptions, split and network.")] = 0,
     device: Annotated[str, typer.Option("--device", help="auto, cpu, cuda, cuda:1, mps.")] = "auto",
     threads: Annotated[
@@ -91,6 +105,7 @@ def fit(
 
     if images is not None and data is None:
         raise DmsbenchError("--images belongs to --data: give the question file too")
+    _check_loss(mwcl, mwcl_attached)
     spec = parse(model)
     _check_folder(out)
     loaded = load_suite(suite)
@@ -117,6 +132,7 @@ def fit(
         fitting.LIMIT if limit is None else limit or None,
         signals.value,
         seed,
+        mwcl=mwcl,
     )
     messages.print(
         f"{spec.name} on {dataset.name}/{dataset.split}: clean, {', '.join(families)}",
@@ -178,6 +194,19 @@ def _check_folder(out: Path) -> None:
         raise DmsbenchError(f"--out {out}: is no folder")
     if (out / "config.json").exists():
         raise DmsbenchError(f"--out {out}: is the folder of a checkpoint; give the scheduler one of its own")
+
+
+def _check_loss(mwcl: float, attached: bool) -> None:
+    """A frozen checkpoint has no other gradient: with detached weights the loss would move nothing."""
+    if not math.isfinite(mwcl):
+        raise DmsbenchError(f"--mwcl {mwcl}: give a finite number")
+    if mwcl and not attached:
+        raise DmsbenchError(
+            "--mwcl: the checkpoint is frozen, so with detached weights the loss moves nothing; "
+            "add --mwcl-attached"
+        )
+    if attached and not mwcl:
+        raise DmsbenchError("--mwcl-attached belongs to --mwcl: give the loss a weight above 0")
 
 
 def _print(reached: Figures, rivals: Mapping[str, Any], spec: ModelSpec, out: Path, console: Console) -> None:

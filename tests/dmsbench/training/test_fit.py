@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import load_file
 
 from dmsbench.data import Dataset, load_dataset
 from dmsbench.errors import DataError, ModelError
@@ -28,6 +29,7 @@ from dmsbench.suite import load_suite
 from dmsbench.training import collect, validation
 from dmsbench.training import fit as fitting
 from dmsbench.training.collect import right_answer
+from dmsbench.training.consistency import normalised
 from dmsbench.training.fit import EVIDENCE_FOLDER, FitPlan, Progress, fit
 from dmsbench.training.simulated import FAMILIES
 
@@ -202,6 +204,42 @@ def test_a_damaged_folder_is_refused(
     assert "\n" not in str(caught.value)
 
 
+def test_the_consistency_loss_is_fitted_with_and_recorded(
+    folder: Path, tiny_llava: LlavaModel, train: Dataset, tmp_path: Path
+) -> None:
+    fitted, reached = fit(tiny_llava, train, SUITE, tmp_path, replace(PLAN, limit=200, mwcl=0.5))
+    facts = fitted.facts["mwcl"]
+    assert facts["lambda"] == 0.5 and facts["attached"]
+    assert facts["with"]["spread"] == facts["without"]["spread"] > 0, "the checkpoint is frozen"
+    assert facts["with"]["accuracy"] == round(reached.learned.accuracy, 4)
+    assert load_fitted(tmp_path, tiny_llava.weights_hash).scheduler.fitted["mwcl"] == 0.5
+    (part,) = (tmp_path / EVIDENCE_FOLDER).iterdir()
+    kept = load_file(part)
+    width = tiny_llava.model.lm_head.in_features
+    assert kept["hidden"].shape == (len(kept["consistency"]), 2, width)
+    assert kept["hidden"].dtype == torch.float16
+    # The hidden state is what the outcomes are read off: of the first row at the text corner.
+    assert fitted.outcomes is not None
+    said = tiny_llava.outcome_logits(kept["hidden"][:, 1].float(), fitted.outcomes).softmax(dim=-1)
+    torch.testing.assert_close(said, kept["probabilities"][:, 1], atol=5e-3, rtol=5e-3)
+    plain, without = fit(tiny_llava, train, SUITE, tmp_path, replace(PLAN, limit=200))
+    assert facts["without"]["accuracy"] == round(without.learned.accuracy, 4)
+    assert facts["without"]["log_likelihood"] == round(without.learned.log_likelihood, 4)
+    assert facts["with"]["loss"] != facts["without"]["loss"]
+    assert "mwcl" not in plain.facts and plain.scheduler.fingerprint != fitted.scheduler.fingerprint
+
+
+def test_hidden_states_are_scaled_by_their_length_in_training() -> None:
+    hidden = torch.randn(50, 2, 7, generator=torch.Generator().manual_seed(0)).half()
+    training = torch.arange(50) < 30
+    found = normalised(hidden, training)
+    assert float(found[training].square().sum(dim=2).mean()) == pytest.approx(1.0, abs=1e-4)
+    torch.testing.assert_close(normalised((4.0 * hidden).half(), training), found, atol=1e-3, rtol=1e-3)
+    louder = hidden.clone()
+    louder[~training] *= 3
+    assert torch.equal(normalised(louder, training)[training], found[training])
+
+
 def test_too_little_to_fit_on(tiny_llava: LlavaModel, train: Dataset, tmp_path: Path) -> None:
     with pytest.raises(DataError, match="--limit"):
         fit(tiny_llava, train, SUITE, tmp_path, replace(PLAN, limit=1))
@@ -281,7 +319,7 @@ def test_what_is_measured_was_neither_fitted_nor_stopped_on(
     assert seen["measured"] and not seen["measured"] & seen["fitted"]
 
 
-@pytest.mark.parametrize("where", ["log_likelihood", "image", "text", "probabilities"])
+@pytest.mark.parametrize("where", ["log_likelihood", "image", "text", "probabilities", "hidden"])
 def test_numbers_that_are_not_finite_are_named(
     tiny_llava: LlavaModel, train: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str
 ) -> None:
@@ -296,7 +334,7 @@ def test_numbers_that_are_not_finite_are_named(
 
     monkeypatch.setattr(collect.Collector, "_part", broken)
     with pytest.raises(ModelError, match="not finite: try dtype=float32"):
-        fit(tiny_llava, train, SUITE, tmp_path, replace(PLAN, limit=100))
+        fit(tiny_llava, train, SUITE, tmp_path, replace(PLAN, limit=100, mwcl=float(where == "hidden")))
 
 
 def test_clean_pictures_are_as_typical_in_fitting_as_in_use() -> None:
