@@ -225,11 +225,6 @@ class Adapter(ABC):
         features: torch.Tensor = state.tower[torch.tensor(rows, device=self.device)]
         return features
 
-    def row_name(self, state: Any, row: int, prompt: Prompt) -> str:
-        """A name of the row's content, pixels and prompt; equal in any batch and any process."""
-        asked = json.dumps([prompt.question, prompt.context, prompt.has_image, prompt.has_text])
-        return f"{state.names[row]}/{asked}"
-
     def corner_key(self, row: int, prompt: Prompt, modality: int) -> Hashable:
         """Equal for rows that one modality alone cannot tell apart."""
         suffix = self.format.suffix(prompt)
@@ -245,14 +240,6 @@ class Adapter(ABC):
     def _embed(self, ids: torch.Tensor) -> torch.Tensor:
         embedded: torch.Tensor = self.embedding(ids)
         return embedded
-
-
-def image_names(images: Sequence[Image]) -> tuple[str, ...]:
-    """A hash (32 hex digits) of each image's shape and pixels."""
-    return tuple(
-        hashlib.blake2b(repr(image.shape).encode() + image.tobytes(), digest_size=16).hexdigest()
-        for image in images
-    )
 
 
 def _hash_weights(model: torch.nn.Module) -> str:

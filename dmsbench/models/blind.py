@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import torch
@@ -13,14 +15,11 @@ from dmsbench.fusion.points import modality_weights
 from dmsbench.models.base import Answers, Image, Prompt, VisionLanguageModel
 
 
-class Nameable(VisionLanguageModel, Protocol):
-    """An adapter that answers mixtures, and names its rows by their content."""
+class Mixing(VisionLanguageModel, Protocol):
+    """An adapter that answers mixtures."""
 
     def present(self, prompt: Prompt) -> tuple[bool, bool]:
         """Whether the row has an image and text evidence."""
-
-    def row_name(self, state: Any, row: int, prompt: Prompt) -> str:
-        """A name of the row's content, pixels and prompt."""
 
     def answer_mixture(
         self,
@@ -33,17 +32,26 @@ class Nameable(VisionLanguageModel, Protocol):
         """Greedy answers under Σ_p shares (B, P) · softmax(logits at points (P, M))."""
 
 
+@dataclass(frozen=True, slots=True)
+class NamedState:
+    """The adapter's state of N images, and a hash of each one's pixels."""
+
+    state: Any
+    names: tuple[str, ...]
+
+
 class BlindModel:
     """Wraps an adapter; a row is answered by the mixture that the bank has for its content.
 
     Nothing is measured: prompts are run at the points that have a share, and no more. Rows with one modality
     are the static ones. With a scheduler's shares of other samples as bank this is the permuted control: the
-    distribution of weights stays that of the scheduler, the match with the sample is lost.
+    distribution of weights stays that of the scheduler, the match with the sample is lost. A run encodes the
+    images once more for it, since its state knows their content.
     """
 
-    def __init__(self, adapter: Nameable, bank: ShareBank) -> None:
+    def __init__(self, adapter: Mixing, bank: ShareBank) -> None:
         self.adapter, self.bank = adapter, bank
-        self.state_key = adapter.state_key
+        self.state_key = f"{adapter.state_key}:named"
 
     def settings(self) -> dict[str, Any]:
         """The adapter's settings, the points and the bank."""
@@ -56,9 +64,9 @@ class BlindModel:
             },
         }
 
-    def encode(self, images: Sequence[Image]) -> Any:
-        """The adapter's state."""
-        return self.adapter.encode(images)
+    def encode(self, images: Sequence[Image]) -> NamedState:
+        """The adapter's state with the images' names."""
+        return NamedState(self.adapter.encode(images), tuple(_name(image) for image in images))
 
     def length(self, prompt: Prompt) -> int:
         """The adapter's prompt length."""
@@ -66,7 +74,7 @@ class BlindModel:
 
     def answer(
         self,
-        state: Any,
+        state: NamedState,
         rows: Sequence[int],
         prompts: Sequence[Prompt],
         weights: torch.Tensor | None = None,
@@ -76,14 +84,24 @@ class BlindModel:
         ``weights`` of the answers are the mixtures' mean points, and of a row with one modality that one.
         """
         if weights is not None:
-            return self.adapter.answer(state, rows, prompts, weights)
+            return self.adapter.answer(state.state, rows, prompts, weights)
         pairs = zip(rows, prompts, strict=True)
-        shares = self.bank.of([self.adapter.row_name(state, row, prompt) for row, prompt in pairs])
+        shares = self.bank.of([row_name(state.names[row], prompt) for row, prompt in pairs])
         points = self.bank.points
         present = torch.tensor([self.adapter.present(prompt) for prompt in prompts], dtype=torch.float32)
         found = torch.where(present.sum(dim=1, keepdim=True) > 0, present, torch.ones(()))
         alone = found / found.sum(dim=1, keepdim=True)
         both = present.all(dim=1, keepdim=True)
         mean = torch.where(both, modality_weights(shares, points), alone)
-        answers = self.adapter.answer_mixture(state, rows, prompts, points.tensor, shares)
+        answers = self.adapter.answer_mixture(state.state, rows, prompts, points.tensor, shares)
         return replace(answers, weights=mean.numpy())
+
+
+def row_name(image: str, prompt: Prompt) -> str:
+    """A name of a row's content, by its image's hash; equal in any batch and any process."""
+    return f"{image}/{json.dumps([prompt.question, prompt.context, prompt.has_image, prompt.has_text])}"
+
+
+def _name(image: Image) -> str:
+    """A hash (32 hex digits) of an image's shape and pixels."""
+    return hashlib.blake2b(repr(image.shape).encode() + image.tobytes(), digest_size=16).hexdigest()

@@ -12,7 +12,7 @@ from transformers import Blip2ForConditionalGeneration
 from dmsbench.data.base import SampleError
 from dmsbench.errors import ModelError
 from dmsbench.fusion.attention_bias import check_attention, modality_bias
-from dmsbench.models.adapter import DTYPES, Adapter, image_names
+from dmsbench.models.adapter import DTYPES, Adapter
 from dmsbench.models.base import Image, Prompt
 from dmsbench.models.blip2_prompts import Blip2Format
 from dmsbench.models.blip2_text import Prefix, Rows, text_model
@@ -28,13 +28,12 @@ class Blip2State:
 
     ``tokens`` (N, Q, D): the query tokens as the text model reads them. ``prefix``: their keys and values
     in a decoder-only text model, empty for an encoder-decoder. ``tower`` (N, D'): the vision tower's mean
-    token; ``names``: a hash of each image's pixels.
+    token.
     """
 
     tokens: torch.Tensor
     prefix: Prefix
     tower: torch.Tensor
-    names: tuple[str, ...]
 
 
 class Blip2Model(Adapter):
@@ -97,7 +96,7 @@ class Blip2Model(Adapter):
         with watched:
             tokens = self.model.get_image_features(values, return_dict=True).pooler_output
         tokens = tokens.to(self._embed(torch.zeros(1, dtype=torch.long, device=self.device)).dtype)
-        return Blip2State(tokens, self.text.prefix(tokens), tower[0], image_names(images))
+        return Blip2State(tokens, self.text.prefix(tokens), tower[0])
 
     @torch.inference_mode()
     def prefill(

@@ -16,7 +16,7 @@ from dmsbench.fusion.attention_bias import (
     check_attention,
     modality_bias,
 )
-from dmsbench.models.adapter import Adapter, image_names
+from dmsbench.models.adapter import Adapter
 from dmsbench.models.base import Image, Prompt
 from dmsbench.models.cache import row_cache
 from dmsbench.models.padding import mean_of, padded
@@ -29,14 +29,13 @@ class LlavaState:
 
     ``cache``: per layer the keys and values, (N, heads, P, head width). ``image``: where the image tokens
     lie among the P. ``pooled`` (N, D): the mean projected image token; ``tower`` (N, D'): the mean token
-    that the vision tower gave to the projector; ``names``: a hash of each image's pixels.
+    that the vision tower gave to the projector.
     """
 
     cache: tuple[tuple[torch.Tensor, torch.Tensor], ...]
     image: slice
     pooled: torch.Tensor
     tower: torch.Tensor
-    names: tuple[str, ...]
 
     @property
     def length(self) -> int:
@@ -119,7 +118,6 @@ class LlavaModel(Adapter):
             image=slice(first, embeds.shape[1]),
             pooled=tokens.mean(dim=1),
             tower=tower[0],
-            names=image_names(images),
         )
 
     def pixel_values(self, images: Sequence[Image]) -> torch.Tensor:

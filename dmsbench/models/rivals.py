@@ -9,7 +9,7 @@ from typing import Protocol
 
 from dmsbench.fusion.points import PointScheduler
 from dmsbench.fusion.rivals import LateFusion, MlaEntropy, QmfEnergy, TrustedFusion
-from dmsbench.models.blind import BlindModel, Nameable
+from dmsbench.models.blind import BlindModel, Mixing
 from dmsbench.models.fitted import FittedFolder
 from dmsbench.models.fitted_rivals import load_rivals
 from dmsbench.models.mixed import Mixable, MixedModel
@@ -21,7 +21,7 @@ _PLAIN: Mapping[str, Callable[..., PointScheduler]] = MappingProxyType(
 )
 
 
-class Rivalling(Mixable, Nameable, Protocol):
+class Rivalling(Mixable, Mixing, Protocol):
     """An adapter that every rival and control can be built on."""
 
 
