@@ -16,9 +16,10 @@ from dmsbench.models.base import MODALITIES, Answers, Image, Prompt, VisionLangu
 from dmsbench.models.decoding import check_shares, decode
 from dmsbench.models.evidence import MonteCarlo, PointReader, Readable, Reading
 
-#: What shares do: mix the answers at the points, set the attention bias at their mean point, or weigh the
-#: points' logits; "join" draws the first token from the scheduler's own ``fuse`` and mixes after it.
-MIXINGS = ("mixture", "bias", "log_pool", "join")
+#: What shares do: mix the answers at the points, set the attention bias at their mean point ("scale": on an
+#: adapter whose weights scale tokens instead), or weigh the points' logits; "join" draws the first token from
+#: the scheduler's own ``fuse`` and mixes after it.
+MIXINGS = ("mixture", "bias", "scale", "log_pool", "join")
 
 
 class Mixable(Readable, VisionLanguageModel, Protocol):
@@ -133,7 +134,7 @@ class MixedModel:
         shares = self.scheduler.mixture(evidence).float()
         check_shares(shares)
         mean = modality_weights(shares, self.scheduler.points)
-        if self.mixing == "bias":
+        if self.mixing in ("bias", "scale"):
             return self.adapter.answer(state, rows, prompts, mean), evidence, mean
         answers = decode(
             self.adapter,

@@ -30,7 +30,7 @@ OPTIONS: Mapping[str, str] = MappingProxyType(
         "with what dmsbench fit saved: rule, pdf, constant, permuted",
         "weight": "the image's weight, from 0 to 1; the text has the rest (fixed)",
         "scheduler": "folder that dmsbench fit made (dms, late, rule, pdf, constant, permuted)",
-        "mixing": "mixture or bias: whether answers are mixed or attention is weighted (dms)",
+        "mixing": "mixture (of answers), bias (on attention) or scale (of tokens) (dms; scale: fixed too)",
         "pooling": "probability or logit: what of the answers is averaged (late, mla, qmf, pdf)",
         "points": "corners or all: whether static fusion is an expert too (late, mla, qmf, tmc, pdf)",
         "alpha": "weight of confidence in the rule (dms)",
@@ -52,7 +52,8 @@ FUSIONS = ("static", "dms", "image", "text", "fixed", *RIVALS, *FITTED)
 #: Options that belong to some kinds of fusion; elsewhere they would do nothing.
 _BELONGS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
-        **dict.fromkeys(("alpha", "beta", "passes", "mixing"), ("dms",)),
+        **dict.fromkeys(("alpha", "beta", "passes"), ("dms",)),
+        "mixing": ("dms", "fixed"),
         "scheduler": ("dms", "late", *FITTED),
         "pooling": ("late", "mla", "qmf", "pdf"),
         "points": (*RIVALS, "pdf"),
@@ -68,7 +69,7 @@ _LEAST = MappingProxyType({"alpha": 0, "beta": 0, "passes": 2, "max_new_tokens":
 _CHOICES = MappingProxyType(
     {
         "fusion": FUSIONS,
-        "mixing": ("mixture", "bias"),
+        "mixing": ("mixture", "bias", "scale"),
         "pooling": ("probability", "logit"),
         "points": ("corners", "all"),
         "dtype": ("float32", "float16", "bfloat16"),
@@ -145,6 +146,8 @@ def _check_together(text: str, options: Mapping[str, str]) -> None:
     for key, needed in _BELONGS.items():
         if key in options and fusion not in needed:
             raise DmsbenchError(f"model '{text}': option '{key}' needs fusion={' or '.join(needed)}")
+    if fusion == "fixed" and options.get("mixing") == "mixture":
+        raise DmsbenchError(f"model '{text}': fusion=fixed mixes no answers: use mixing=bias or mixing=scale")
     if fusion == "fixed" and "weight" not in options:
         raise DmsbenchError(f"model '{text}': fusion=fixed needs weight=, the image's share from 0 to 1")
     if fusion in FITTED and "scheduler" not in options:

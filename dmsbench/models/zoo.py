@@ -19,6 +19,7 @@ from dmsbench.models.llava import LlavaModel
 from dmsbench.models.loading import model_type
 from dmsbench.models.mixed import MixedModel
 from dmsbench.models.rivals import rival
+from dmsbench.models.scaled import ScaledAdapter
 from dmsbench.models.scheduled import ScheduledModel
 from dmsbench.models.spec import CHECKPOINTS, FITTED, RIVALS, ModelSpec
 
@@ -49,14 +50,15 @@ class Zoo:
         adapter = self._adapter(spec)
         if spec.fusion == "static":
             return adapter
+        weighted = ScaledAdapter(adapter) if spec.options.get("mixing") == "scale" else adapter
         if spec.point is not None:
-            return FixedModel(adapter, spec.point)
+            return FixedModel(weighted, spec.point)
         fitted = self._folder(adapter, spec) if "scheduler" in spec.options else None
         if spec.fusion in (*RIVALS, *FITTED):
             return rival(adapter, spec, self.answer_space, fitted)
         if fitted is not None:
             return MixedModel(
-                adapter,
+                weighted,
                 fitted.scheduler,
                 outcomes=fitted.outcomes,
                 monte_carlo=fitted.monte_carlo,
@@ -76,7 +78,7 @@ class Zoo:
             return MixedModel(
                 adapter, RuleMixture(rule), answer_space=self.answer_space, monte_carlo=monte_carlo
             )
-        return ScheduledModel(adapter, rule, answer_space=self.answer_space, monte_carlo=monte_carlo)
+        return ScheduledModel(weighted, rule, answer_space=self.answer_space, monte_carlo=monte_carlo)
 
     def adapter(self, spec: ModelSpec) -> Adapter:
         """The checkpoint of a specification, without any scheduling."""

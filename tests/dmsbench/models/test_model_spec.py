@@ -120,6 +120,7 @@ def test_did_you_mean(text: str, words: str) -> None:
         ("baseline,fusion=fixed,weight=-1", "option 'weight' must be at least 0"),
         ("dms,weight=0.5", "option 'weight' needs fusion=fixed"),
         ("baseline,mixing=bias", "option 'mixing' needs fusion=dms"),
+        ("baseline,fusion=fixed,weight=0.3,mixing=mixture", "use mixing=bias or mixing=scale"),
         ("baseline,fusion=rule", "fusion=rule needs scheduler=DIR, a folder that dmsbench fit made"),
         ("baseline,fusion=permuted", "fusion=permuted needs scheduler=DIR"),
         ("baseline,fusion=mla,scheduler=.", "option 'scheduler' needs fusion=dms or late or rule"),
