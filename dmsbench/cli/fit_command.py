@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from dataclasses import replace
 from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -19,6 +21,16 @@ if TYPE_CHECKING:
     from dmsbench.models.spec import ModelSpec
     from dmsbench.suite import Suite
     from dmsbench.training.validation import Figures
+
+
+#: What of the rivals' figures is printed, by the name that ``fusion=`` gives each.
+_SAVED = {
+    "rule": "rule",
+    "late": "late/probability/corners",
+    "pdf": "pdf/probability/corners",
+    "constant": "constant",
+    "permuted": "permuted",
+}
 
 
 class Signals(str, Enum):
@@ -62,6 +74,19 @@ def fit(
             "all: typicality too.",
         ),
     ] = Signals.ALL,
+    mwcl: Annotated[
+        float,
+        typer.Option(
+            "--mwcl", min=0.0, help="Weight of the modality weight consistency loss. Keeps hidden states."
+        ),
+    ] = 0.0,
+    mwcl_attached: Annotated[
+        bool,
+        typer.Option(
+            "--mwcl-attached",
+            help="Let its gradient reach the weights: on a frozen checkpoint it reaches nothing else.",
+        ),
+    ] = False,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of corruptions, split and network.")] = 0,
     device: Annotated[str, typer.Option("--device", help="auto, cpu, cuda, cuda:1, mps.")] = "auto",
     threads: Annotated[
@@ -83,6 +108,7 @@ def fit(
 
     if images is not None and data is None:
         raise DmsbenchError("--images belongs to --data: give the question file too")
+    _check_loss(mwcl, mwcl_attached)
     spec = parse(model)
     _check_folder(out)
     loaded = load_suite(suite)
@@ -109,6 +135,7 @@ def fit(
         fitting.LIMIT if limit is None else limit or None,
         signals.value,
         seed,
+        mwcl=mwcl,
     )
     messages.print(
         f"{spec.name} on {dataset.name}/{dataset.split}: clean, {', '.join(families)}",
@@ -117,7 +144,7 @@ def fit(
         soft_wrap=True,
     )
     with counting(messages, "views of images") as show:
-        _, reached = fitting.fit(
+        folder, reached = fitting.fit(
             adapter,
             dataset,
             loaded,
@@ -126,7 +153,7 @@ def fit(
             batch_size=fitting.rows_a_batch(adapter),
             on_progress=lambda event: show(event.done, event.total, f"{event.rows:,} rows"),
         )
-    _print(reached, spec, out, Console(quiet=quiet))
+    _print(reached, folder.facts["rivals"], spec, out, Console(quiet=quiet))
 
 
 def _training_data(suite: Suite, data: Path | None, images: Path | None) -> Dataset:
@@ -172,7 +199,20 @@ def _check_folder(out: Path) -> None:
         raise DmsbenchError(f"--out {out}: is the folder of a checkpoint; give the scheduler one of its own")
 
 
-def _print(reached: Figures, spec: ModelSpec, out: Path, console: Console) -> None:
+def _check_loss(mwcl: float, attached: bool) -> None:
+    """A frozen checkpoint has no other gradient: with detached weights the loss would move nothing."""
+    if not math.isfinite(mwcl):
+        raise DmsbenchError(f"--mwcl {mwcl}: give a finite number")
+    if mwcl and not attached:
+        raise DmsbenchError(
+            "--mwcl: the checkpoint is frozen, so with detached weights the loss moves nothing; "
+            "add --mwcl-attached"
+        )
+    if attached and not mwcl:
+        raise DmsbenchError("--mwcl-attached belongs to --mwcl: give the loss a weight above 0")
+
+
+def _print(reached: Figures, rivals: Mapping[str, Any], spec: ModelSpec, out: Path, console: Console) -> None:
     from rich.table import Table
 
     table = Table(
@@ -196,7 +236,10 @@ def _print(reached: Figures, spec: ModelSpec, out: Path, console: Console) -> No
     for line in (
         f"mean: static {reached.static.accuracy:.4f}, best constant {reached.best_constant.accuracy:.4f}, "
         f"fitted {reached.learned.accuracy:.4f}{closed}, best point per condition {reached.oracle:.4f}",
-        f"use it: --model NAME={_unscheduled(spec)},fusion=dms,scheduler={out}",
+        "with what was saved beside it: "
+        + ", ".join(f"{name} {rivals[key]['accuracy']:.4f}" for name, key in _SAVED.items()),
+        f"use it: --model NAME={_unscheduled(spec)},fusion=dms,scheduler={out} "
+        f"(or fusion={'|'.join(_SAVED)})",
     ):
         console.print(line, highlight=False, markup=False, soft_wrap=True)
 

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import numpy as np
 import torch
 
-from dmsbench.fusion.points import Evidence, PointScheduler, modality_weights
+from dmsbench.fusion.points import Evidence, FusionRule, PointScheduler, modality_weights
 from dmsbench.fusion.signals import Signals, confidence
 from dmsbench.fusion.typicality import Typicality
 from dmsbench.models.base import MODALITIES, Answers, Image, Prompt, VisionLanguageModel
 from dmsbench.models.decoding import check_shares, decode
-from dmsbench.models.evidence import MonteCarlo, PointReader, Readable
+from dmsbench.models.evidence import MonteCarlo, PointReader, Readable, Reading
 
-#: What shares do: mix the answers at the points, or set the attention bias at their mean point.
-MIXINGS = ("mixture", "bias")
+#: What shares do: mix the answers at the points, set the attention bias at their mean point ("scale": on an
+#: adapter whose weights scale tokens instead), or weigh the points' logits; "join" draws the first token from
+#: the scheduler's own ``fuse`` and mixes after it.
+MIXINGS = ("mixture", "bias", "scale", "log_pool", "join")
 
 
 class Mixable(Readable, VisionLanguageModel, Protocol):
@@ -50,6 +52,8 @@ class MixedModel:
     ) -> None:
         if mixing not in MIXINGS:
             raise ValueError(f"mixing must be one of {', '.join(MIXINGS)}, not '{mixing}'")
+        if mixing == "join" and not isinstance(scheduler, FusionRule):
+            raise ValueError("the scheduler has no fusion of its own to join answers by")
         if scheduler.needs_typicality and typicality is None:
             raise ValueError("the scheduler looks at typicality: give what it is measured by")
         if outcomes is None and answer_space:
@@ -134,9 +138,26 @@ class MixedModel:
         shares = self.scheduler.mixture(evidence).float()
         check_shares(shares)
         mean = modality_weights(shares, self.scheduler.points)
-        if self.mixing == "bias":
+        if self.mixing in ("bias", "scale"):
             return self.adapter.answer(state, rows, prompts, mean), evidence, mean
-        return decode(self.adapter, reading.streams.start, reading.streams.at, shares), evidence, mean
+        answers = decode(
+            self.adapter,
+            reading.streams.start,
+            reading.streams.at,
+            shares,
+            pooling="logit" if self.mixing == "log_pool" else "probability",
+            first=self._first(reading, evidence) if self.mixing == "join" else None,
+        )
+        return answers, evidence, mean
+
+    def _first(self, reading: Reading, evidence: Evidence) -> torch.Tensor:
+        """Log-probabilities (B, V) of the first token as the scheduler fuses it; outcomes alone have any."""
+        rule = cast(FusionRule, self.scheduler)
+        words = self.adapter.logits(reading.streams.start.hidden[:1]).shape[-1]
+        said = rule.fuse(evidence).float()
+        every = torch.zeros(len(said), words)
+        every[:, slice(None) if self.reader.outcomes is None else list(self.reader.outcomes)] = said
+        return every.log().to(self.adapter.device)
 
     def _with_typicality(
         self, evidence: Evidence, pooled: tuple[torch.Tensor, torch.Tensor] | None

@@ -3,35 +3,31 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 
 from dmsbench.errors import ModelError
-from dmsbench.fusion.points import PointScheduler
-from dmsbench.fusion.rivals import LateFusion, MlaEntropy, QmfEnergy
 from dmsbench.fusion.rule_mixture import RuleMixture
 from dmsbench.fusion.schedulers import RuleScheduler
 from dmsbench.models.base import VisionLanguageModel
 from dmsbench.models.blip2 import Blip2Model
 from dmsbench.models.evidence import MonteCarlo
-from dmsbench.models.fitted import load_fitted
+from dmsbench.models.fitted import FittedFolder, load_fitted
 from dmsbench.models.fixed import FixedModel
 from dmsbench.models.llava import LlavaModel
 from dmsbench.models.loading import model_type
 from dmsbench.models.mixed import MixedModel
+from dmsbench.models.rivals import rival
+from dmsbench.models.scaled import ScaledAdapter
 from dmsbench.models.scheduled import ScheduledModel
-from dmsbench.models.spec import CHECKPOINTS, ModelSpec
+from dmsbench.models.spec import CHECKPOINTS, FITTED, RIVALS, ModelSpec
 
 _WEIGHTS = Path(__file__).parent / "weights"
 #: Where a checkpoint folder keeps the rule's hyperparameters, chosen on validation.
 SCHEDULER_FILE = "scheduler.json"
 #: The options that decide how a checkpoint is loaded; models that agree in them share its adapter.
 _DEFAULTS = {"dtype": "float32", "attention": "sdpa", "revision": "", "max_new_tokens": "16"}
-#: Rivals by the name that ``fusion=`` gives them; their answers are mixtures of the corners'.
-_RIVALS: Mapping[str, Callable[[], PointScheduler]] = MappingProxyType(
-    {"late": LateFusion, "mla": MlaEntropy, "qmf": QmfEnergy}
-)
 Adapter = LlavaModel | Blip2Model
 #: The adapter of each model type, as a checkpoint's config names it.
 _ADAPTERS: Mapping[str, type[Adapter]] = MappingProxyType({"llava": LlavaModel, "blip-2": Blip2Model})
@@ -54,12 +50,22 @@ class Zoo:
         adapter = self._adapter(spec)
         if spec.fusion == "static":
             return adapter
+        weighted = ScaledAdapter(adapter) if spec.options.get("mixing") == "scale" else adapter
         if spec.point is not None:
-            return FixedModel(adapter, spec.point)
-        if spec.fusion in _RIVALS:
-            return MixedModel(adapter, _RIVALS[spec.fusion](), answer_space=self.answer_space)
-        if "scheduler" in spec.options:
-            return self._fitted(adapter, spec)
+            return FixedModel(weighted, spec.point)
+        fitted = self._folder(adapter, spec) if "scheduler" in spec.options else None
+        if spec.fusion in (*RIVALS, *FITTED):
+            return rival(adapter, spec, self.answer_space, fitted)
+        if fitted is not None:
+            return MixedModel(
+                weighted,
+                fitted.scheduler,
+                outcomes=fitted.outcomes,
+                monte_carlo=fitted.monte_carlo,
+                typicality=fitted.typicality,
+                mixing=spec.options.get("mixing", fitted.scheduler.mode),
+                fitted_on=fitted.fitted_on,
+            )
         alpha, beta, passes = (spec.number(option) for option in ("alpha", "beta", "passes"))
         if alpha is None or beta is None:
             default = default_rule(spec.checkpoint)
@@ -73,13 +79,13 @@ class Zoo:
             return MixedModel(
                 adapter, RuleMixture(rule), answer_space=self.answer_space, monte_carlo=monte_carlo
             )
-        return ScheduledModel(adapter, rule, answer_space=self.answer_space, monte_carlo=monte_carlo)
+        return ScheduledModel(weighted, rule, answer_space=self.answer_space, monte_carlo=monte_carlo)
 
     def adapter(self, spec: ModelSpec) -> Adapter:
         """The checkpoint of a specification, without any scheduling."""
         return self._adapter(spec)
 
-    def _fitted(self, adapter: Adapter, spec: ModelSpec) -> MixedModel:
+    def _folder(self, adapter: Adapter, spec: ModelSpec) -> FittedFolder:
         folder = Path(spec.options["scheduler"])
         fitted = load_fitted(folder, adapter.weights_hash)
         if fitted.outcomes is not None:
@@ -89,15 +95,7 @@ class Zoo:
                         f"the scheduler in {folder} was fitted on other answers: '{answer}' is not among "
                         "them; fit one on this suite"
                     )
-        return MixedModel(
-            adapter,
-            fitted.scheduler,
-            outcomes=fitted.outcomes,
-            monte_carlo=fitted.monte_carlo,
-            typicality=fitted.typicality,
-            mixing=spec.options.get("mixing", fitted.scheduler.mode),
-            fitted_on=fitted.fitted_on,
-        )
+        return fitted
 
     def _adapter(self, spec: ModelSpec) -> Adapter:
         given = {option: spec.options.get(option, default) for option, default in _DEFAULTS.items()}

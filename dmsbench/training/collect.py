@@ -55,7 +55,8 @@ class Collected:
     """N rows, with how probable the right answer is at each point: ``log_likelihood`` (N, P).
 
     ``image``, ``text``: pooled features (N, D), (N, D'). ``right`` (N, K) bool: the outcomes that a right
-    answer begins with. ``conditions`` as ``fog@3`` or ``clean``.
+    answer begins with. ``conditions`` as ``fog@3`` or ``clean``. ``hidden`` (N, M, D) float16, where it was
+    asked for: what the answer's first token is drawn from at each modality's corner.
     """
 
     evidence: Evidence
@@ -65,6 +66,7 @@ class Collected:
     right: torch.Tensor
     groups: tuple[str, ...]
     conditions: tuple[str, ...]
+    hidden: torch.Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.groups)
@@ -87,7 +89,10 @@ def right_answer(sample: Sample) -> str:
 
 
 class Collector:
-    """Reads the evidence of draws, or takes it from ``folder`` where an earlier fit left it."""
+    """Reads the evidence of draws, or takes it from ``folder`` where an earlier fit left it.
+
+    ``hidden``: keep the hidden states too; evidence with them is kept apart from that without.
+    """
 
     def __init__(
         self,
@@ -98,7 +103,9 @@ class Collector:
         identity: dict[str, Any],
         *,
         batch_size: int = 256,
+        hidden: bool = False,
     ) -> None:
+        self._tensors = (*_TENSORS, "hidden") if hidden else _TENSORS
         self.adapter, self.reader, self.views, self.folder = adapter, reader, views, folder
         self.batch_size = batch_size
         self._answers: dict[str, tuple[int, ...]] = {}
@@ -108,6 +115,7 @@ class Collector:
             "points": [reader.points.names, reader.points.weights],
             **reader.head.settings(),
             **identity,
+            **({"hidden": True} if hidden else {}),
         }
 
     def collect(self, draws: Sequence[Draw], on_part: Callable[[int, int], None]) -> Collected | None:
@@ -118,7 +126,7 @@ class Collector:
         parts = []
         for some in batches(draws, PART):
             path = self.folder / f"{self._key(some)}.safetensors"
-            found = _read(path)
+            found = _read(path, self._tensors)
             if found is None:
                 found = self._part(some)
                 meta = {"groups": json.dumps(found[1]), "conditions": json.dumps(found[2])}
@@ -128,7 +136,7 @@ class Collector:
         parts = [part for part in parts if part[1]]
         if not parts:
             return None
-        joined = {name: torch.cat([part[0][name] for part in parts]) for name in _TENSORS}
+        joined = {name: torch.cat([part[0][name] for part in parts]) for name in self._tensors}
         evidence = Evidence(
             probabilities=joined["probabilities"],
             uncertainty=joined["uncertainty"],
@@ -143,6 +151,7 @@ class Collector:
             joined["right"].bool(),
             tuple(group for part in parts for group in part[1]),
             tuple(condition for part in parts for condition in part[2]),
+            joined.get("hidden"),
         )
 
     def _key(self, draws: Sequence[Draw]) -> str:
@@ -165,7 +174,7 @@ class Collector:
         found = [self._rows(some) for some in batches(draws, max(1, self.batch_size // 4))]
         self.views.forget()
         whole = [each for each in found if each[1]]
-        tensors = {name: torch.cat([each[0][name] for each in whole]) for name in _TENSORS if whole}
+        tensors = {name: torch.cat([each[0][name] for each in whole]) for name in self._tensors if whole}
         return tensors, [group for each in whole for group in each[1]], [c for each in whole for c in each[2]]
 
     def _rows(self, draws: Sequence[Draw]) -> _Part:
@@ -187,7 +196,7 @@ class Collector:
         if rows:
             state = self.adapter.encode(pictures)
             found = [self._batch(state, batch) for batch in batches(rows, self.batch_size)]
-        tensors = {name: torch.cat([each[name] for each in found]) for name in _TENSORS if found}
+        tensors = {name: torch.cat([each[name] for each in found]) for name in self._tensors if found}
         return tensors, [row[3].group for row in rows], [row[4] for row in rows]
 
     def _length(self, prompt: Prompt, sample: Sample) -> int | None:
@@ -220,7 +229,12 @@ class Collector:
                 if k is not None:
                     right[b, k] = 1
         streams = reading.streams
+        kept = {}
+        if "hidden" in self._tensors:
+            corners = streams.at[:, list(self.reader.points.corners)]
+            kept["hidden"] = streams.start.hidden[corners.to(streams.start.hidden.device)].half().cpu()
         return {
+            **kept,
             "probabilities": reading.evidence.probabilities,
             "uncertainty": reading.evidence.uncertainty,
             "consistency": reading.evidence.consistency,
@@ -241,13 +255,13 @@ def _kept(tensor: torch.Tensor | None) -> torch.Tensor:
     return tensor
 
 
-def _read(path: Path) -> _Part | None:
+def _read(path: Path, names: Sequence[str]) -> _Part | None:
     """A part that is there and whole, else None."""
     try:
         with safe_open(path, framework="pt") as file:
             meta = file.metadata() or {}
             groups, conditions = json.loads(meta["groups"]), json.loads(meta["conditions"])
-            tensors = {name: file.get_tensor(name) for name in _TENSORS} if groups else {}
+            tensors = {name: file.get_tensor(name) for name in names} if groups else {}
     except (OSError, SafetensorError, KeyError, ValueError):
         return None
     return tensors, groups, conditions

@@ -16,6 +16,7 @@ from dmsbench.data import Dataset
 from dmsbench.errors import DataError, ModelError
 from dmsbench.fusion.features import ANSWERS, GROUPS, PAPER
 from dmsbench.fusion.fitting import FitSettings, fit_learned
+from dmsbench.fusion.learned import LearnedScheduler
 from dmsbench.fusion.objective import split_by_group, unit_hash
 from dmsbench.fusion.points import CORNERS_AND_UNIFORM
 from dmsbench.fusion.typicality import Typicality
@@ -25,6 +26,8 @@ from dmsbench.models.mixed import typicality_of
 from dmsbench.runner.views import Views
 from dmsbench.suite import Suite
 from dmsbench.training.collect import Collected, Collector, Fittable
+from dmsbench.training.consistency import compared, normalised
+from dmsbench.training.rivals import Split, fit_rivals, rival_figures
 from dmsbench.training.simulated import DRAWS, SEVERITIES, draws, simulating, taken
 from dmsbench.training.validation import Figures, figures
 
@@ -53,6 +56,8 @@ class FitPlan:
     signals: str = "all"
     seed: int = 0
     times: int = DRAWS
+    mwcl: float = 0.0
+    """λ of the weight consistency loss, on weights with their gradient; see ``training.consistency``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +99,9 @@ def fit(
         "profile": suite.profile,
         "settings": simulated.differing(),
     }
-    collector = Collector(adapter, reader, views, out / EVIDENCE_FOLDER, identity, batch_size=batch_size)
+    collector = Collector(
+        adapter, reader, views, out / EVIDENCE_FOLDER, identity, batch_size=batch_size, hidden=plan.mwcl > 0
+    )
     drawn = draws(samples, plan.families, plan.seed, plan.times, simulated.unprotected)
     done = rows = 0
 
@@ -106,7 +113,9 @@ def fit(
     found = collector.collect(drawn, count) if drawn else None
     if found is None:
         raise DataError(f"data set '{dataset.name}' has no sample to fit on")
-    features = (found.evidence.probabilities, found.image, found.text)
+    features = [found.evidence.probabilities, found.image, found.text]
+    if found.hidden is not None:
+        features.append(found.hidden)
     if found.log_likelihood.isnan().any() or not all(torch.isfinite(each).all() for each in features):
         raise ModelError("the checkpoint's numbers are not finite: try dtype=float32")
     return _fitted(adapter, found, dataset, suite, out, plan, outcomes, monte_carlo)
@@ -136,17 +145,27 @@ def _fitted(
     if "typicality" in features:
         typicality, distances = out_of_fold(found, ~held_out, plan.seed)
         evidence = replace(evidence, typicality=distances)
-    learned = fit_learned(
-        evidence.rows(seen),
-        found.log_likelihood[seen],
-        points=CORNERS_AND_UNIFORM,
-        features=features,
-        conditions=_picked(found.families, seen),
-        groups=_picked(found.groups, seen),
-        held_out=held_out[seen],
-        settings=FitSettings(seed=plan.seed),
-    ).scheduler
-    reached = figures(learned.mixture(evidence), evidence, found, measured, CORNERS_AND_UNIFORM)
+    embeddings = None if found.hidden is None else normalised(found.hidden, ~held_out)
+
+    def learn(mwcl: float) -> LearnedScheduler:
+        return fit_learned(
+            evidence.rows(seen),
+            found.log_likelihood[seen],
+            points=CORNERS_AND_UNIFORM,
+            features=features,
+            conditions=_picked(found.families, seen),
+            groups=_picked(found.groups, seen),
+            held_out=held_out[seen],
+            embeddings=None if embeddings is None else embeddings[seen],
+            settings=FitSettings(seed=plan.seed, mwcl=mwcl),
+        ).scheduler
+
+    learned = learn(plan.mwcl)
+    shares = learned.mixture(evidence)
+    reached = figures(shares, evidence, found, measured, CORNERS_AND_UNIFORM)
+    split = Split(~held_out, held_out & seen, measured)
+    points = CORNERS_AND_UNIFORM
+    rivals = fit_rivals(found, evidence, shares, reached.constant_shares, split, points, plan.seed)
     facts = {
         "version": __version__,
         "suite": suite.name,
@@ -167,8 +186,13 @@ def _fitted(
         "seed": plan.seed,
         "signals": plan.signals,
         "validation": reached.to_dict(),
+        "rivals": rival_figures(rivals, found, evidence, split, points),
     }
+    if embeddings is not None:
+        without = learn(0.0).mixture(evidence)
+        facts["mwcl"] = compared(plan.mwcl, shares, without, embeddings, evidence, found, measured, points)
     folder = FittedFolder(learned, adapter.weights_hash, outcomes, monte_carlo, typicality, facts)
+    rivals.save(out, learned.fingerprint)
     folder.save(out)
     return folder, reached
 

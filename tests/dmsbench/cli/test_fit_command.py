@@ -21,6 +21,7 @@ def scheduler(dmsbench: Call, tmp_path: Path) -> Path:
     done = dmsbench("fit", "baseline", "--suite", "vqa-corrupt", "--out", out, "--limit", "800")
     assert done.code == 0, done.err
     assert "fitted" in done.out and "best constant" in done.out
+    assert "with what was saved beside it: rule 0." in done.out and "permuted 0." in done.out
     assert f"use it: --model NAME=tiny-llava-easy-vqa,fusion=dms,scheduler={out}" in done.out
     assert "baseline on easy_vqa/train: clean, gaussian_noise" in done.err
     return out
@@ -56,6 +57,9 @@ def test_fit_then_run(dmsbench: Call, scheduler: Path, tmp_path: Path) -> None:
         (("baseline", "--suite", "smoke", "--corruption", "fog", "--held-out", "fog"), "held out"),
         (("baseline", "--suite", "smoke", "--held-out", "image:nose"), "did you mean 'image:noise'"),
         (("baseline", "--suite", "smoke", "--images", "x"), "--images belongs to --data"),
+        (("baseline", "--suite", "smoke", "--mwcl", "0.5"), "add --mwcl-attached"),
+        (("baseline", "--suite", "smoke", "--mwcl-attached"), "belongs to --mwcl"),
+        (("baseline", "--suite", "smoke", "--mwcl", "inf", "--mwcl-attached"), "give a finite number"),
         (("baseline", "--suite", "smoke", "--data", "not-there.jsonl"), "not-there.jsonl"),
     ],
 )

@@ -109,7 +109,20 @@ def test_rivals_mix_the_corners_alone(tiny_folder: Path, noise_pictures: list[An
     answers = model.answer(state, [0, 1], prompts)
     assert answers.weights is not None
     assert answers.weights.sum(axis=1) == pytest.approx(1.0)
-    assert model.settings()["fusion"]["scheduler"] in ("late_fusion", "mla", "qmf")
+    assert model.settings()["fusion"]["scheduler"] in ("late_fusion", "mla", "qmf", "tmc")
+    assert model.mixing == ("join" if name == "tmc" else "mixture")
+
+
+def test_rivals_pool_logits_and_weigh_the_joint_pass(tiny_folder: Path) -> None:
+    zoo = Zoo(answer_space=("red", "blue"))
+    found = set()
+    for fusion in ("late", "mla", "qmf"):
+        for options in ("", ",pooling=logit", ",points=all", ",pooling=logit,points=all"):
+            model = zoo.load(parse(f"r={tiny_folder},fusion={fusion}{options}"))
+            assert isinstance(model, MixedModel)
+            assert model.mixing == ("log_pool" if "logit" in options else "mixture")
+            found.add(json.dumps(model.settings(), sort_keys=True))
+    assert len(found) == 12
 
 
 def test_controls_share_the_adapter(tiny_folder: Path) -> None:
