@@ -56,7 +56,8 @@ class Adapter(ABC):
     family: str
     family_name: str
     model_class: Any
-    processor_class: str
+    #: None where only the parts of it are used that look at pictures and text (see ``loading``).
+    processor_class: str | None
 
     language_model: Any
     head: Any
@@ -240,6 +241,12 @@ class Adapter(ABC):
     def _embed(self, ids: torch.Tensor) -> torch.Tensor:
         embedded: torch.Tensor = self.embedding(ids)
         return embedded
+
+
+def stop_tokens(model: Any) -> frozenset[int]:
+    """The tokens that end an answer, by the model's generation settings."""
+    stops = model.generation_config.eos_token_id
+    return frozenset([stops] if isinstance(stops, int) else stops or [])
 
 
 def _hash_weights(model: torch.nn.Module) -> str:
