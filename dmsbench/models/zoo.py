@@ -17,9 +17,12 @@ from dmsbench.models.blip2 import Blip2Model
 from dmsbench.models.evidence import MonteCarlo
 from dmsbench.models.fitted import load_fitted
 from dmsbench.models.fixed import FixedModel
+from dmsbench.models.idefics3 import Idefics3Model, SmolVlmModel
 from dmsbench.models.llava import LlavaModel
 from dmsbench.models.loading import model_type
 from dmsbench.models.mixed import MixedModel
+from dmsbench.models.prefixed import PrefixAdapter
+from dmsbench.models.qwen2_vl import Qwen2VlModel, Qwen25VlModel
 from dmsbench.models.scheduled import ScheduledModel
 from dmsbench.models.spec import CHECKPOINTS, ModelSpec
 
@@ -32,9 +35,18 @@ _DEFAULTS = {"dtype": "float32", "attention": "sdpa", "revision": "", "max_new_t
 _RIVALS: Mapping[str, Callable[[], PointScheduler]] = MappingProxyType(
     {"late": LateFusion, "mla": MlaEntropy, "qmf": QmfEnergy}
 )
-Adapter = LlavaModel | Blip2Model
+Adapter = PrefixAdapter | Blip2Model
 #: The adapter of each model type, as a checkpoint's config names it.
-_ADAPTERS: Mapping[str, type[Adapter]] = MappingProxyType({"llava": LlavaModel, "blip-2": Blip2Model})
+_ADAPTERS: Mapping[str, type[Adapter]] = MappingProxyType(
+    {
+        "llava": LlavaModel,
+        "blip-2": Blip2Model,
+        "smolvlm": SmolVlmModel,
+        "idefics3": Idefics3Model,
+        "qwen2_vl": Qwen2VlModel,
+        "qwen2_5_vl": Qwen25VlModel,
+    }
+)
 
 
 def checkpoint_folder(name: str) -> Path:
