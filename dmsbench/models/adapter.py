@@ -134,6 +134,14 @@ class Adapter(ABC):
         return values
 
     @abstractmethod
+    def length(self, prompt: Prompt) -> int:
+        """Tokens after the image; raises SampleError for a prompt that the model's positions cannot hold."""
+
+    @abstractmethod
+    def encode(self, images: Sequence[Image]) -> Any:
+        """What can be computed once for N images (uint8, H×W×3) and all questions about them."""
+
+    @abstractmethod
     def prefill(
         self,
         state: Any,

@@ -78,7 +78,7 @@ def load_checkpoint(
             output_loading_info=True,
         )
     except _TROUBLE as error:
-        raise ModelError(f"{what}: {_reason(error)}") from None
+        raise ModelError(f"{what}: {_loading_reason(error, attention)}") from None
     if processor_class is not None and type(processor).__name__ != processor_class:
         raise ModelError(f"{what}: its processor is a {type(processor).__name__}, not a {processor_class}")
     missing = sorted(report["missing_keys"])
@@ -95,6 +95,14 @@ def _parts(checkpoint: str | Path, revision: str) -> Parts:
         raise ValueError("it has no chat template (chat_template.jinja)")
     images = AutoImageProcessor.from_pretrained(checkpoint, revision=revision, backend="pil")
     return Parts(tokenizer, images, template)
+
+
+def _loading_reason(error: Exception, attention: str) -> str:
+    """Why a checkpoint does not load, and what helps where that is known."""
+    reason = _reason(error)
+    if attention != "eager" and "does not support an attention implementation" in reason:
+        return f"{reason.split()[0]} does not support {attention}: use attention=eager"
+    return reason
 
 
 def _reason(error: Exception) -> str:

@@ -10,11 +10,10 @@ from typing import Any, cast
 import torch
 from transformers import DynamicCache
 
-from dmsbench.data.base import SampleError
 from dmsbench.fusion.attention_bias import additive_mask, modality_bias
-from dmsbench.models.adapter import Adapter
 from dmsbench.models.base import Image, Prompt
 from dmsbench.models.cache import row_cache
+from dmsbench.models.decoder import DecoderAdapter, Prefill
 from dmsbench.models.padding import mean_of, padded
 
 _Layer = tuple[torch.Tensor, torch.Tensor]
@@ -39,29 +38,12 @@ class PrefixState:
     tower: torch.Tensor
 
 
-@dataclass(slots=True)
-class Prefill:
-    """B rows after their prompts: what the first answer token is drawn from, and the state to go on from."""
-
-    hidden: torch.Tensor
-    cache: DynamicCache
-    key_bias: torch.Tensor
-    exists: torch.Tensor
-    next_position: torch.Tensor
-    #: The mean last hidden state over the text evidence's tokens (B, D), where it was asked for.
-    text: torch.Tensor | None = None
-
-
-class PrefixAdapter(Adapter):
+class PrefixAdapter(DecoderAdapter):
     """An adapter whose prompts stand behind their image, each token seeing only those before it.
 
     Keys and values of the prefix then depend on the image alone. Prefixes may have unlike lengths: behind a
     shorter one there are keys that do not exist.
     """
-
-    @abstractmethod
-    def length(self, prompt: Prompt) -> int:
-        """Tokens after the image; raises SampleError for a prompt that the model's positions cannot hold."""
 
     @abstractmethod
     def encode(self, images: Sequence[Image]) -> PrefixState:
@@ -112,13 +94,8 @@ class PrefixAdapter(Adapter):
         causal = torch.arange(prefix + width, device=self.device)[None, :] <= at[:, None]
         mask = additive_mask(causal[None] & exists[:, None], key_bias[:, None], self.model.dtype)
         cache = row_cache(state.cache, which.to(self.device), width + self.max_new_tokens)
-        hidden = self.language_model(
-            inputs_embeds=self._embed(ids.to(self.device)),
-            attention_mask=mask[:, None],
-            position_ids=(first[:, None] + torch.arange(width)).to(self.device),
-            past_key_values=cache,
-            use_cache=True,
-        ).last_hidden_state
+        positions = first[:, None] + torch.arange(width)
+        hidden = self._run(self._embed(ids.to(self.device)), mask, positions.to(self.device), cache)
         last = hidden[torch.arange(len(prompts), device=self.device), lengths.to(self.device) - 1]
         text = mean_of(hidden, evidence.to(self.device)) if pool else None
         return Prefill(last, cache, key_bias, exists, (first + lengths).to(self.device), text)
@@ -126,30 +103,3 @@ class PrefixAdapter(Adapter):
     def pooled(self, state: PrefixState) -> torch.Tensor:
         """The mean projected image token, (N, D)."""
         return state.pooled
-
-    def select(self, start: Prefill, streams: torch.Tensor) -> None:
-        """Goes on with these rows of ``start``, in this order; a row may be taken more than once."""
-        start.cache.batch_select_indices(streams)
-        start.key_bias, start.exists = start.key_bias[streams], start.exists[streams]
-        start.next_position = start.next_position[streams]
-
-    def feed(self, start: Prefill, tokens: torch.Tensor) -> None:
-        """Gives each row its next token (B,)."""
-        one = torch.ones(len(tokens), 1, dtype=torch.bool, device=self.device)
-        start.exists = torch.cat([start.exists, one], dim=1)
-        start.key_bias = torch.cat([start.key_bias, torch.zeros(one.shape, device=self.device)], dim=1)
-        start.hidden = self.language_model(
-            inputs_embeds=self._embed(tokens[:, None]),
-            attention_mask=additive_mask(start.exists, start.key_bias, self.model.dtype)[:, None, None],
-            position_ids=start.next_position[:, None],
-            past_key_values=start.cache,
-            use_cache=True,
-        ).last_hidden_state[:, -1]
-        start.next_position = start.next_position + 1
-
-    def _check_positions(self, prompt: int) -> None:
-        """Raises SampleError where image, prompt and answer take more positions than the model has."""
-        most = getattr(self.language_model.config, "max_position_embeddings", None)
-        needed = prompt + self.max_new_tokens
-        if most is not None and needed > most:
-            raise SampleError(f"the prompt and its answer take {needed} tokens, the model holds {most}")

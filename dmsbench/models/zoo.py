@@ -14,6 +14,7 @@ from dmsbench.fusion.rule_mixture import RuleMixture
 from dmsbench.fusion.schedulers import RuleScheduler
 from dmsbench.models.base import VisionLanguageModel
 from dmsbench.models.blip2 import Blip2Model
+from dmsbench.models.decoder import DecoderAdapter
 from dmsbench.models.evidence import MonteCarlo
 from dmsbench.models.fitted import load_fitted
 from dmsbench.models.fixed import FixedModel
@@ -21,7 +22,7 @@ from dmsbench.models.idefics3 import Idefics3Model, SmolVlmModel
 from dmsbench.models.llava import LlavaModel
 from dmsbench.models.loading import model_type
 from dmsbench.models.mixed import MixedModel
-from dmsbench.models.prefixed import PrefixAdapter
+from dmsbench.models.paligemma import PaliGemmaModel
 from dmsbench.models.qwen2_vl import Qwen2VlModel, Qwen25VlModel
 from dmsbench.models.scheduled import ScheduledModel
 from dmsbench.models.spec import CHECKPOINTS, ModelSpec
@@ -35,7 +36,7 @@ _DEFAULTS = {"dtype": "float32", "attention": "sdpa", "revision": "", "max_new_t
 _RIVALS: Mapping[str, Callable[[], PointScheduler]] = MappingProxyType(
     {"late": LateFusion, "mla": MlaEntropy, "qmf": QmfEnergy}
 )
-Adapter = PrefixAdapter | Blip2Model
+Adapter = DecoderAdapter | Blip2Model
 #: The adapter of each model type, as a checkpoint's config names it.
 _ADAPTERS: Mapping[str, type[Adapter]] = MappingProxyType(
     {
@@ -45,6 +46,7 @@ _ADAPTERS: Mapping[str, type[Adapter]] = MappingProxyType(
         "idefics3": Idefics3Model,
         "qwen2_vl": Qwen2VlModel,
         "qwen2_5_vl": Qwen25VlModel,
+        "paligemma": PaliGemmaModel,
     }
 )
 
