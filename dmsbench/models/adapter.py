@@ -94,8 +94,8 @@ class Adapter(ABC):
         self.checkpoint = str(checkpoint)
         self.dtype, self.attention, self.revision = dtype, attention, revision
         self.max_new_tokens = max_new_tokens
-        self.weights_hash = _hash_weights(self.model)
-        self.processor_hash = _hash_processor(self.processor)
+        self.weights_hash = hash_weights(self.model)
+        self.processor_hash = hash_processor(self.processor)
         self._identity = f"{self.weights_hash}:{self.processor_hash}:{dtype}:{device}:{attention}"
         self._take_parts()
 
@@ -257,7 +257,7 @@ def stop_tokens(model: Any) -> frozenset[int]:
     return frozenset([stops] if isinstance(stops, int) else stops or [])
 
 
-def _hash_weights(model: torch.nn.Module) -> str:
+def hash_weights(model: torch.nn.Module) -> str:
     """A hash (32 hex digits) of every parameter and buffer, names and values."""
     digest = hashlib.blake2b(digest_size=16)
     for name, tensor in sorted(model.state_dict().items()):
@@ -266,11 +266,13 @@ def _hash_weights(model: torch.nn.Module) -> str:
     return digest.hexdigest()
 
 
-def _hash_processor(processor: Any) -> str:
+def hash_processor(processor: Any) -> str:
     """A hash (32 hex digits) of the tokenizer and of what is done to images."""
+    tokenizer = processor.tokenizer
+    backend = getattr(tokenizer, "backend_tokenizer", None)
     facts = {
         "images": processor.image_processor.to_dict(),
-        "tokenizer": processor.tokenizer.backend_tokenizer.to_str(),
+        "tokenizer": sorted(tokenizer.get_vocab().items()) if backend is None else backend.to_str(),
     }
     text = json.dumps(facts, sort_keys=True, default=str)
     return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()

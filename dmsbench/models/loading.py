@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 from safetensors import SafetensorError
-from transformers import AutoImageProcessor, AutoProcessor, AutoTokenizer, PreTrainedConfig, ProcessorMixin
+from transformers import (
+    AutoImageProcessor,
+    AutoModelForImageTextToText,
+    AutoProcessor,
+    AutoTokenizer,
+    PreTrainedConfig,
+    ProcessorMixin,
+)
 
 from dmsbench.errors import ModelError
 
@@ -63,13 +71,37 @@ def load_checkpoint(
     found = model_type(checkpoint, revision)
     if found != model_class.config_class.model_type:
         raise ModelError(f"{what}: its model type is '{found}'")
+    read = _processor if processor_class is not None else _parts
+    processor, model = _loaded(checkpoint, revision, dtype, attention, what, read, model_class)
+    if processor_class is not None and type(processor).__name__ != processor_class:
+        raise ModelError(f"{what}: its processor is a {type(processor).__name__}, not a {processor_class}")
+    return processor, model
+
+
+def load_any(checkpoint: str | Path, revision: str, dtype: torch.dtype, attention: str) -> tuple[Any, Any]:
+    """Processor and model of any checkpoint that takes image and text by a chat template, or ModelError."""
+    what = f"cannot load '{checkpoint}' (model type '{model_type(checkpoint, revision)}')"
+    processor, model = _loaded(
+        checkpoint, revision, dtype, attention, what, _processor, AutoModelForImageTextToText
+    )
+    if getattr(processor, "image_processor", None) is None or getattr(processor, "tokenizer", None) is None:
+        raise ModelError(f"{what}: it has no processor for images and text")
+    if not processor.chat_template:
+        raise ModelError(f"{what}: its processor has no chat template, which is what prompts are written by")
+    return processor, model
+
+
+def _loaded(
+    checkpoint: str | Path,
+    revision: str,
+    dtype: torch.dtype,
+    attention: str,
+    what: str,
+    read_processor: Callable[[str | Path, str], Any],
+    model_class: Any,
+) -> tuple[Any, Any]:
     try:
-        processor: Any = (
-            _parts(checkpoint, revision)
-            if processor_class is None
-            # Pillow's arithmetic everywhere: with torchvision installed the default would be another.
-            else AutoProcessor.from_pretrained(checkpoint, revision=revision, backend="pil")
-        )
+        processor = read_processor(checkpoint, revision)
         model, report = model_class.from_pretrained(
             checkpoint,
             revision=revision,
@@ -79,12 +111,15 @@ def load_checkpoint(
         )
     except _TROUBLE as error:
         raise ModelError(f"{what}: {_loading_reason(error, attention)}") from None
-    if processor_class is not None and type(processor).__name__ != processor_class:
-        raise ModelError(f"{what}: its processor is a {type(processor).__name__}, not a {processor_class}")
     missing = sorted(report["missing_keys"])
     if missing:
         raise ModelError(f"{what}: {len(missing)} weights are missing, '{missing[0]}' among them")
     return processor, model
+
+
+def _processor(checkpoint: str | Path, revision: str) -> Any:
+    # Pillow's arithmetic everywhere: with torchvision installed the default would be another.
+    return AutoProcessor.from_pretrained(checkpoint, revision=revision, backend="pil")
 
 
 def _parts(checkpoint: str | Path, revision: str) -> Parts:
@@ -100,6 +135,8 @@ def _parts(checkpoint: str | Path, revision: str) -> Parts:
 def _loading_reason(error: Exception, attention: str) -> str:
     """Why a checkpoint does not load, and what helps where that is known."""
     reason = _reason(error)
+    if isinstance(error, ImportError) and "torchvision" in str(error).lower():
+        return "its processor needs torchvision: pip install torchvision"
     if attention != "eager" and "does not support an attention implementation" in reason:
         return f"{reason.split()[0]} does not support {attention}: use attention=eager"
     return reason

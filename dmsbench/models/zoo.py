@@ -6,15 +6,16 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
+from typing import TypeVar
 
 from dmsbench.errors import ModelError
 from dmsbench.fusion.points import PointScheduler
 from dmsbench.fusion.rivals import LateFusion, MlaEntropy, QmfEnergy
 from dmsbench.fusion.rule_mixture import RuleMixture
 from dmsbench.fusion.schedulers import RuleScheduler
+from dmsbench.models.adapter import Adapter
 from dmsbench.models.base import VisionLanguageModel
 from dmsbench.models.blip2 import Blip2Model
-from dmsbench.models.decoder import DecoderAdapter
 from dmsbench.models.evidence import MonteCarlo
 from dmsbench.models.fitted import load_fitted
 from dmsbench.models.fixed import FixedModel
@@ -26,6 +27,7 @@ from dmsbench.models.paligemma import PaliGemmaModel
 from dmsbench.models.qwen2_vl import Qwen2VlModel, Qwen25VlModel
 from dmsbench.models.scheduled import ScheduledModel
 from dmsbench.models.spec import CHECKPOINTS, ModelSpec
+from dmsbench.models.static import StaticModel
 
 _WEIGHTS = Path(__file__).parent / "weights"
 #: Where a checkpoint folder keeps the rule's hyperparameters, chosen on validation.
@@ -36,8 +38,7 @@ _DEFAULTS = {"dtype": "float32", "attention": "sdpa", "revision": "", "max_new_t
 _RIVALS: Mapping[str, Callable[[], PointScheduler]] = MappingProxyType(
     {"late": LateFusion, "mla": MlaEntropy, "qmf": QmfEnergy}
 )
-Adapter = DecoderAdapter | Blip2Model
-#: The adapter of each model type, as a checkpoint's config names it.
+#: The adapter of each model type, as a checkpoint's config names it; all others are ``StaticModel``.
 _ADAPTERS: Mapping[str, type[Adapter]] = MappingProxyType(
     {
         "llava": LlavaModel,
@@ -51,6 +52,9 @@ _ADAPTERS: Mapping[str, type[Adapter]] = MappingProxyType(
 )
 
 
+_Model = TypeVar("_Model", Adapter, StaticModel)
+
+
 def checkpoint_folder(name: str) -> Path:
     """The folder of an embedded checkpoint."""
     return _WEIGHTS / name
@@ -62,12 +66,15 @@ class Zoo:
     def __init__(self, device: str = "cpu", answer_space: Sequence[str] = ()) -> None:
         self.device, self.answer_space = device, tuple(answer_space)
         self._adapters: dict[tuple[str, ...], Adapter] = {}
+        self._static: dict[tuple[str, ...], StaticModel] = {}
 
     def load(self, spec: ModelSpec) -> VisionLanguageModel:
         """The model of a specification; raises ModelError where it, or its scheduler, cannot be loaded."""
-        adapter = self._adapter(spec)
         if spec.fusion == "static":
-            return adapter
+            if _type_of(spec) not in _ADAPTERS:
+                return self._kept(self._static, StaticModel, spec)
+            return self.adapter(spec)
+        adapter = self.adapter(spec)
         if spec.point is not None:
             return FixedModel(adapter, spec.point)
         if spec.fusion in _RIVALS:
@@ -90,8 +97,17 @@ class Zoo:
         return ScheduledModel(adapter, rule, answer_space=self.answer_space, monte_carlo=monte_carlo)
 
     def adapter(self, spec: ModelSpec) -> Adapter:
-        """The checkpoint of a specification, without any scheduling."""
-        return self._adapter(spec)
+        """The checkpoint of a specification, without any scheduling.
+
+        Raises ModelError, before anything is loaded, for one whose modalities cannot be weighted.
+        """
+        kind = _type_of(spec)
+        if kind not in _ADAPTERS:
+            raise ModelError(
+                f"model '{spec.name}': checkpoints of type '{kind}' are static only, their modalities cannot "
+                f"be weighted; use fusion=static, or a checkpoint of type {', '.join(_ADAPTERS)}"
+            )
+        return self._kept(self._adapters, _ADAPTERS[kind], spec)
 
     def _fitted(self, adapter: Adapter, spec: ModelSpec) -> MixedModel:
         folder = Path(spec.options["scheduler"])
@@ -112,32 +128,29 @@ class Zoo:
             mixing=spec.options.get("mixing", fitted.scheduler.mode),
         )
 
-    def _adapter(self, spec: ModelSpec) -> Adapter:
-        given = {option: spec.options.get(option, default) for option, default in _DEFAULTS.items()}
+    def _kept(self, kept: dict[tuple[str, ...], _Model], family: type[_Model], spec: ModelSpec) -> _Model:
+        given: dict[str, str] = {
+            option: spec.options.get(option, default) for option, default in _DEFAULTS.items()
+        }
         key = (spec.checkpoint, *given.values())
-        if key not in self._adapters:
-            embedded = spec.checkpoint in CHECKPOINTS
-            checkpoint = checkpoint_folder(spec.checkpoint) if embedded else spec.checkpoint
-            self._adapters[key] = _adapter_class(checkpoint, given["revision"])(
-                checkpoint,
+        if key not in kept:
+            kept[key] = family(
+                _folder_or_id(spec),
                 device=self.device,
                 dtype=given["dtype"],
                 attention=given["attention"],
                 revision=given["revision"] or None,
                 max_new_tokens=int(given["max_new_tokens"]),
             )
-        return self._adapters[key]
+        return kept[key]
 
 
-def _adapter_class(checkpoint: str | Path, revision: str) -> type[Adapter]:
-    kind = model_type(checkpoint, revision or "main")
-    found = _ADAPTERS.get(kind)
-    if found is None:
-        raise ModelError(
-            f"cannot load '{checkpoint}': its model type is '{kind}', and there is no adapter for it, static "
-            f"or scheduled; supported are {', '.join(sorted(_ADAPTERS))}"
-        )
-    return found
+def _folder_or_id(spec: ModelSpec) -> str | Path:
+    return checkpoint_folder(spec.checkpoint) if spec.checkpoint in CHECKPOINTS else spec.checkpoint
+
+
+def _type_of(spec: ModelSpec) -> str:
+    return model_type(_folder_or_id(spec), spec.options.get("revision") or "main")
 
 
 def default_rule(checkpoint: str) -> RuleScheduler:
