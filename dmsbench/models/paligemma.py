@@ -78,12 +78,17 @@ class PaliGemmaModel(DecoderAdapter):
                 f"supported are {', '.join(TEXT_MODELS)}"
             )
         check_attention(self.language_model)
+        if getattr(config, "attn_logit_softcapping", None) is not None and self.attention != "eager":
+            raise ModelError(
+                f"PaliGemma checkpoint '{self.checkpoint}': its text model caps its attention logits, which "
+                f"{self.attention} leaves out; use attention=eager"
+            )
         self.head, self.embedding = self.model.lm_head, self.model.get_input_embeddings()
         self.format = PaliGemmaFormat(self.processor.tokenizer, str(self.processor.image_token))
         self.stops = stop_tokens(self.model)
         self.state_key = self._identity
         self.image_tokens = int(self.processor.image_seq_length)
-        #: PaliGemma 2 squashes its logits.
+        # PaliGemma 2 squashes its logits; stock of transformers 5.20 leaves that out.
         self._cap = getattr(config, "final_logit_softcapping", None)
         self._window = getattr(config, "sliding_window", None)
 

@@ -144,7 +144,8 @@ def _idefics3(kind: str, tokenizer: Any, sizes: dict[str, Any]) -> Any:
                 "num_hidden_layers": 2,
                 "num_attention_heads": 2,
                 "image_size": 32,
-                "patch_size": 8,
+                # Sixteen tokens a tile; older stock SmolVLM wants a multiple of the patch size.
+                "patch_size": 4,
             },
             text_config={"model_type": "llama", **sizes},
             scale_factor=2,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -12,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+import transformers
 from tiny_paligemma import IMAGE_TOKENS, save_tiny_paligemma
 
 from dmsbench.data.base import SampleError
@@ -59,6 +61,14 @@ def load(folder_of: Callable[[str], Path]) -> Callable[[str, str], PaliGemmaMode
 @pytest.fixture(params=VARIANTS, ids="-".join)
 def model(request: pytest.FixtureRequest, load: Callable[[str, str], PaliGemmaModel]) -> PaliGemmaModel:
     return load(*request.param)
+
+
+@pytest.fixture
+def stock_caps(model: PaliGemmaModel) -> None:
+    """Skips where the stock model's logits are not those that its text model was trained with."""
+    source = inspect.getsource(type(model.model).forward)
+    if model.language_model.config.model_type == "gemma2" and "final_logit_softcapping" not in source:
+        pytest.skip(f"transformers {transformers.__version__} does not cap the logits of PaliGemma 2")
 
 
 def stock_inputs(model: PaliGemmaModel, picture: Any, question: str) -> Any:
@@ -151,6 +161,7 @@ def largest(first: torch.Tensor, second: torch.Tensor) -> float:
 # Against stock transformers
 
 
+@pytest.mark.usefixtures("stock_caps")
 def test_first_token_log_probabilities_are_those_of_the_stock_forward(
     model: PaliGemmaModel, noise_pictures: list[Any]
 ) -> None:
@@ -161,6 +172,7 @@ def test_first_token_log_probabilities_are_those_of_the_stock_forward(
     assert largest(ours[0], ours[3]) > 0.05, "the question decides"
 
 
+@pytest.mark.usefixtures("stock_caps")
 def test_answers_are_those_of_stock_generate_in_any_batch(
     model: PaliGemmaModel, noise_pictures: list[Any]
 ) -> None:
@@ -181,6 +193,7 @@ def test_answers_are_those_of_stock_generate_in_any_batch(
 
 
 @pytest.mark.parametrize("point", [(0.9, 0.1), (0.3, 0.7)])
+@pytest.mark.usefixtures("stock_caps")
 def test_weights_are_the_bias_on_every_row_of_the_stock_model(
     model: PaliGemmaModel, noise_pictures: list[Any], point: tuple[float, float]
 ) -> None:
@@ -299,5 +312,5 @@ def test_the_zoo_loads_it_static_and_scheduled(
 def test_attention_that_does_not_work_is_refused(folder_of: Callable[[str], Path]) -> None:
     with pytest.raises(ModelError, match="takes no bias"):
         PaliGemmaModel(folder_of("gemma"), attention="flash_attention_2")
-    with pytest.raises(ModelError, match="does not support sdpa: use attention=eager"):
+    with pytest.raises(ModelError, match="use attention=eager"):
         PaliGemmaModel(folder_of("gemma2"))
