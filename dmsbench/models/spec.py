@@ -24,6 +24,20 @@ BUILTIN: Mapping[str, str] = MappingProxyType(
         "late-fusion": "tiny-llava-easy-vqa,fusion=late",
     }
 )
+#: Model types, as a checkpoint's config names them, whose modalities can be weighted, and what each loads.
+SCHEDULED_TYPES: Mapping[str, str] = MappingProxyType(
+    {
+        "llava": "LlavaForConditionalGeneration",
+        "blip-2": "Blip2ForConditionalGeneration with OPT, Llama or T5",
+        "smolvlm": "SmolVLMForConditionalGeneration",
+        "idefics3": "Idefics3ForConditionalGeneration with Llama",
+        "qwen2_vl": "Qwen2VLForConditionalGeneration",
+        "qwen2_5_vl": "Qwen2_5_VLForConditionalGeneration",
+        "paligemma": "PaliGemmaForConditionalGeneration (PaliGemma 2 with attention=eager)",
+    }
+)
+#: What else is loaded, static only.
+STATIC_TYPES = "AutoModelForImageTextToText whose processor has a chat template"
 OPTIONS: Mapping[str, str] = MappingProxyType(
     {
         "fusion": "static, dms; a control: image (only), text (only), fixed; a rival: late, mla, qmf, tmc; "

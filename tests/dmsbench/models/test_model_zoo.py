@@ -51,9 +51,11 @@ def test_the_checkpoints_config_picks_the_adapter(
     other = tmp_path / "other"
     shutil.copytree(tiny_folder, other)
     config = json.loads((other / "config.json").read_text())
-    (other / "config.json").write_text(json.dumps(config | {"model_type": "qwen2_5_vl"}))
-    with pytest.raises(ModelError, match=r"model type is 'qwen2_5_vl'.*supported are blip-2, llava"):
+    (other / "config.json").write_text(json.dumps(config | {"model_type": "no_such_model"}))
+    with pytest.raises(ModelError, match=r"cannot load .*model type 'no_such_model'"):
         zoo.load(parse(f"m={other}"))
+    with pytest.raises(ModelError, match=r"type 'no_such_model' are static only.* llava, blip-2"):
+        zoo.load(parse(f"m={other},fusion=dms,alpha=1,beta=1"))
     for text in ("{", "{}"):
         (other / "config.json").write_text(text)
         with pytest.raises(ModelError, match=f"cannot load '{other}'") as caught:
