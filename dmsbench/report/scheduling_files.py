@@ -94,8 +94,8 @@ def notes(found: Sequence[Scheduling]) -> list[str]:
     if any(one.groups.by_relation for one in found):
         lines.append(f"{RELATION_NOTE}.")
     lines += [
-        "Weights are those of rows with both modalities; falls and rises are said of the means, from clean "
-        "to the largest severity. Entropy is H(w)/ln 2, 100 where weights are uniform.",
+        "Of a row without its image all weight is the text's; falls and rises are said of the means, from "
+        "clean to the largest severity. Entropy is H(w)/ln 2, 100 where weights are uniform.",
         "AUROC: the probability that a signal is higher where the modality is corrupted than where it is "
         "clean; 0.5 knows nothing, below 0.5 it falls. Rows that a corruption left as they were are neither.",
     ]

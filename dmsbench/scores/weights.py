@@ -1,7 +1,6 @@
 """How a scheduler's weights answer to corruption: the image's mean weight by corruption and severity.
 
-Only rows that were scheduled count: rows with both modalities, of which signals were measured. A corruption
-that left every such row as it was (an absent image is not scheduled) is not shown.
+Every row with weights counts: one whose image is absent has all of its weight on the text.
 """
 
 from __future__ import annotations
@@ -13,7 +12,7 @@ import numpy as np
 
 from dmsbench.scores.bootstrap import LEVEL, REPLICATES, Estimate
 from dmsbench.scores.robustness import CurvePoint, Scorecard, scorecard_of_table
-from dmsbench.scores.rows import BoolArray, FloatArray, Rows
+from dmsbench.scores.rows import FloatArray, Rows
 from dmsbench.scores.table import ScoreTable
 
 WEIGHTS = ("weight_image", "weight_text")
@@ -59,24 +58,24 @@ class WeightResponse:
     """By name."""
     level: float
     n_rows: int
-    """Scheduled rows."""
+    """Rows with weights."""
 
 
 def weight_response(
     rows: Rows, *, replicates: int = REPLICATES, level: float = LEVEL, seed: int = 0
 ) -> WeightResponse | None:
-    """The response of one model's rows, read with ``MEASURES``; None where no row was scheduled.
+    """The response of one model's rows, read with ``MEASURES``; None where no row was scheduled: where
+    none had both modalities, of which signals are measured.
 
     Intervals are those of the scorecard: bootstrap clustered by group.
     """
     image, text = (rows.measures[name] for name in WEIGHTS)
-    scheduled = rows.ok & ~np.isnan(image) & ~np.isnan(text) & ~np.isnan(rows.measures["consistency"])
-    scheduled &= _touched(rows, scheduled)[rows.condition]
-    if not scheduled.any():
+    weighted = rows.ok & ~np.isnan(image) & ~np.isnan(text)
+    if not (weighted & ~np.isnan(rows.measures["consistency"])).any():
         return None
 
     def card(values: FloatArray) -> Scorecard:
-        own = replace(rows, score=values, ok=scheduled, changed=rows.changed & scheduled, measures={})
+        own = replace(rows, score=values, ok=weighted, changed=rows.changed & weighted, measures={})
         return scorecard_of_table(ScoreTable.from_rows(own), replicates=replicates, level=level, seed=seed)
 
     weights, entropies = card(image), card(entropy(image, text))
@@ -94,7 +93,7 @@ def weight_response(
             CorruptionWeights(one.name, one.curve, other.curve, trend(one.curve)) for one, other in shown
         ),
         level=level,
-        n_rows=int(scheduled.sum()),
+        n_rows=int(weighted.sum()),
     )
 
 
@@ -116,10 +115,3 @@ def trend(curve: tuple[CurvePoint, ...]) -> Trend:
     if (steps <= _ROUNDING).all():
         return Trend.FALLS
     return Trend.RISES if (steps >= -_ROUNDING).all() else Trend.NEITHER
-
-
-def _touched(rows: Rows, scheduled: BoolArray) -> BoolArray:
-    """(C,) whether the condition is clean or changed one of its scheduled rows."""
-    clean = np.array([condition.is_clean for condition in rows.conditions], dtype=np.bool_)
-    changed = np.bincount(rows.condition[scheduled & rows.changed], minlength=len(rows.conditions)) > 0
-    return clean | changed

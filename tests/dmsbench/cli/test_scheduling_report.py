@@ -48,9 +48,16 @@ def test_scheduled_models_are_reported_with_their_controls(
         gain = board[entry["model"]] - board["baseline"]
         assert room["gain"]["value"] == pytest.approx(gain, abs=2e-6)
         assert room["available"]["value"] >= 0
-        # drop_image leaves nothing to schedule.
-        names = {part["name"] for part in entry["weights"]["corruptions"]}
-        assert names == {"gaussian_noise", "occlusion", "keyboard", "mismatch", "gaussian_noise+keyboard"}
+        trends = {part["name"]: part["trend"] for part in entry["weights"]["corruptions"]}
+        assert set(trends) == {
+            "gaussian_noise",
+            "occlusion",
+            "keyboard",
+            "mismatch",
+            "drop_image",
+            "gaussian_noise+keyboard",
+        }
+        assert trends["drop_image"] == "falls"
     fitted = written["models"][1]
     assert fitted["fitted_on"] == sorted(card["corruptions"])
     relations = {group["name"]: group["n_conditions"] for group in fitted["by_relation"]}

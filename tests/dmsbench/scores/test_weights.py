@@ -47,16 +47,19 @@ def test_by_hand(make_frame: object) -> None:
     frame = records(make_frame)
     found = weight_response(read_rows(frame, MEASURES), replicates=200)
     assert found is not None
-    fog, ocr = found.corruptions  # what is dropped is not scheduled, and the other rows are clean ones
+    dropped, fog, ocr = found.corruptions
     assert (fog.name, fog.trend, ocr.name, ocr.trend) == ("fog", Trend.FALLS, "ocr", Trend.RISES)
     assert [point.severity for point in fog.curve] == [0, 1, 3]
     assert [point.score.value for point in fog.curve] == pytest.approx([0.5, 0.4, 0.2])
     assert [point.score.value for point in ocr.curve] == pytest.approx([0.5, 0.55])
     assert found.clean.value == pytest.approx(0.5)
-    assert found.mean.value == pytest.approx((0.4 + 0.2 + 0.55) / 3)
+    # An absent image has no weight; nothing is lost or gained where nothing was to be scheduled.
+    assert [point.score.value for point in dropped.curve] == pytest.approx([0.5, 0.2])
+    assert dropped.entropy[1].score.value < dropped.entropy[0].score.value
+    assert found.mean.value == pytest.approx((0.4 + 0.2 + 0.2 + 0.55) / 4)
     bits = [-sum(p * math.log2(p) for p in (w, 1 - w)) for w in (0.3, 0.1, 0.2, 0.2)]
     assert fog.entropy[2].score.value == pytest.approx(sum(bits) / 4)
-    assert found.n_rows == 16
+    assert found.n_rows == 20
 
 
 def test_intervals_are_those_of_resampled_images(make_frame: object) -> None:
@@ -69,7 +72,7 @@ def test_intervals_are_those_of_resampled_images(make_frame: object) -> None:
     drawn = rng.integers(0, 3, size=(4000, 3))
     means = sums[drawn].sum(axis=1) / counts[drawn].sum(axis=1)
     low, high = np.quantile(means, [0.025, 0.975])
-    point = found.corruptions[0].curve[2].score
+    point = found.corruptions[1].curve[2].score
     assert (point.low, point.high) == pytest.approx((low, high), abs=0.01)
 
 
