@@ -1,4 +1,4 @@
-"""The peers that benchmarks/corruptions.py measures: how each is called for one of the nineteen corruptions.
+"""The peers that ``benchmarks.corruptions`` measures: how each is called for one of the nineteen corruptions.
 
 Every function returns, for a picture and a severity, the calls by name of the corruption; operations that a
 peer does not have, or has under another definition altogether (its snow, its fog), are left out.

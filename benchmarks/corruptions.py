@@ -3,7 +3,7 @@
     pip install --no-deps imagecorruptions-imaug==1.1.5 && pip install scikit-image numba
     pip install albumentations kornia
     pip install --no-deps --target old imagecorruptions==1.1.2
-    python benchmarks/corruptions.py [--old old] [--severity 3] [--repeats 9] [--size 640x480] [--json FILE]
+    python -m benchmarks.corruptions [--old old] [--severity 3] [--repeats 9] [--size 640x480] [--json FILE]
 
 One process, one thread, one picture, processor time. In every repeat each arm is called in turn, so that a
 busy machine is busy for all of them; the figure is the median. Ours makes a sample's own generator ready in
@@ -15,15 +15,11 @@ ratios that we hold ourselves to.
 from __future__ import annotations
 
 import os
-import sys
 from pathlib import Path
 
 for _variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"):
     os.environ[_variable] = "1"
 os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
-# A script's own folder comes first on the path, and this file has the name of the package that it measures.
-_HERE = Path(__file__).resolve().parent
-sys.path = [entry for entry in sys.path if Path(entry or ".").resolve() != _HERE]
 
 import argparse  # noqa: E402
 import importlib.util  # noqa: E402
@@ -37,6 +33,8 @@ from typing import Any  # noqa: E402
 import cv2  # noqa: E402
 import numpy as np  # noqa: E402
 from numpy.typing import NDArray  # noqa: E402
+
+from benchmarks import corruption_peers as peers  # noqa: E402
 
 #: A sample is timed for at least so long, in seconds: shorter calls are repeated within it.
 LEAST = 0.004
@@ -55,15 +53,6 @@ GLASS_TO_ORIGINAL = 150.0
 SLOWER_THAN_A_PEER = 2.0
 
 Timings = dict[str, dict[str, float]]
-
-
-def peers_module() -> Any:
-    """benchmarks/corruption_peers.py; this folder is no package."""
-    spec = importlib.util.spec_from_file_location("corruption_peers", _HERE / "corruption_peers.py")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["corruption_peers"] = module
-    spec.loader.exec_module(module)
-    return module
 
 
 def picture(width: int, height: int) -> NDArray[np.uint8]:
@@ -102,7 +91,6 @@ def measured(
 
 def available(old: Path | None) -> dict[str, Callable[..., Any]]:
     """The peers that are installed, by name."""
-    peers = peers_module()
     found: dict[str, Callable[..., Any]] = {"ours": peers.ours}
     if old is not None:
         found["1.1.2"] = lambda image, severity: peers.original(image, severity, old)

@@ -1,6 +1,6 @@
 """Do batch size and order decide anything? Two runs of one seed, compared row by row.
 
-    python benchmarks/determinism.py [--suite vqa-corrupt] [--limit 60]
+    python -m benchmarks.determinism [--suite vqa-corrupt] [--limit 60]
 
 The first run answers one row at a time, the second 64 at a time with samples and conditions reversed and
 other blocks. Corrupted pictures and texts must be the same (their hashes); predictions may differ only

@@ -6,8 +6,7 @@
 One process, one suite. Every arm runs the whole plan on its own, so that each pays for its own encoding; arms
 take turns, and every repetition starts with another one and with models loaded anew, so that neither a busy
 machine nor a warm cache favours one. A ratio compares an arm with static fusion in the same repetition.
-Schedulers that are not given are fitted first, in a temporary folder. It runs as a module from the
-repository's root: for a file, ``corruptions`` would be the benchmark of that name beside it.
+Schedulers that are not given are fitted first, in a temporary folder.
 """
 
 from __future__ import annotations

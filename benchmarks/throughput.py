@@ -1,6 +1,6 @@
 """Pairs of question and condition per CPU-second: the planned run beside plain ``generate``.
 
-    python benchmarks/throughput.py [--model baseline] [--limit 600] [--threads 1]
+    python -m benchmarks.throughput [--model baseline] [--limit 600] [--threads 1]
 
 One process, one checkpoint, one grid (vqa-corrupt). The peers get their pictures and questions already
 corrupted, their time is the processor's and ``generate``'s alone; the planned run's time is everything:

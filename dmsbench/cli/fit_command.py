@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from dataclasses import replace
 from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -19,6 +21,16 @@ if TYPE_CHECKING:
     from dmsbench.models.spec import ModelSpec
     from dmsbench.suite import Suite
     from dmsbench.training.validation import Figures
+
+
+#: What of the rivals' figures is printed, by the name that ``fusion=`` gives each.
+_SAVED = {
+    "rule": "rule",
+    "late": "late/probability/corners",
+    "pdf": "pdf/probability/corners",
+    "constant": "constant",
+    "permuted": "permuted",
+}
 
 
 class Signals(str, Enum):
@@ -53,7 +65,10 @@ def fit(
     ] = None,
     held_out: Annotated[
         list[str] | None,
-        typer.Option("--held-out", help="Reserve this corruption for testing. Repeatable."),
+        typer.Option(
+            "--held-out",
+            help="Reserve this corruption for testing, or a whole family, such as image:noise. Repeatable.",
+        ),
     ] = None,
     limit: Annotated[
         int | None, typer.Option("--limit", min=0, help="Training samples; 0 takes all. Default 16000.")
@@ -74,6 +89,19 @@ def fit(
             "small heads on each modality, before the checkpoint runs; it is asked once.",
         ),
     ] = Source.CORNER,
+    mwcl: Annotated[
+        float,
+        typer.Option(
+            "--mwcl", min=0.0, help="Weight of the modality weight consistency loss. Keeps hidden states."
+        ),
+    ] = 0.0,
+    mwcl_attached: Annotated[
+        bool,
+        typer.Option(
+            "--mwcl-attached",
+            help="Let its gradient reach the weights: on a frozen checkpoint it reaches nothing else.",
+        ),
+    ] = False,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of corruptions, split and network.")] = 0,
     device: Annotated[str, typer.Option("--device", help="auto, cpu, cuda, cuda:1, mps.")] = "auto",
     threads: Annotated[
@@ -91,10 +119,11 @@ def fit(
     """
     from dmsbench.models.spec import parse
     from dmsbench.suite import load_suite
-    from dmsbench.training.simulated import chosen_families
+    from dmsbench.training.simulated import chosen_families, reserved
 
     if images is not None and data is None:
         raise DmsbenchError("--images belongs to --data: give the question file too")
+    _check_loss(mwcl, mwcl_attached, source)
     spec = parse(model)
     _check_folder(out)
     loaded = load_suite(suite)
@@ -117,11 +146,12 @@ def fit(
     adapter = Zoo(pick_device(device)).adapter(spec)
     plan = fitting.FitPlan(
         families,
-        tuple(held_out or ()),
+        reserved(held_out or ()),
         fitting.LIMIT if limit is None else limit or None,
         signals.value,
         seed,
         source=source.value,
+        mwcl=mwcl,
     )
     messages.print(
         f"{spec.name} on {dataset.name}/{dataset.split}: clean, {', '.join(families)}",
@@ -130,7 +160,7 @@ def fit(
         soft_wrap=True,
     )
     with counting(messages, "views of images") as show:
-        _, reached = fitting.fit(
+        folder, reached = fitting.fit(
             adapter,
             dataset,
             loaded,
@@ -139,7 +169,7 @@ def fit(
             batch_size=fitting.rows_a_batch(adapter),
             on_progress=lambda event: show(event.done, event.total, f"{event.rows:,} rows"),
         )
-    _print(reached, spec, out, Console(quiet=quiet))
+    _print(reached, folder.facts.get("rivals"), spec, out, Console(quiet=quiet))
 
 
 def _training_data(suite: Suite, data: Path | None, images: Path | None) -> Dataset:
@@ -185,7 +215,28 @@ def _check_folder(out: Path) -> None:
         raise DmsbenchError(f"--out {out}: is the folder of a checkpoint; give the scheduler one of its own")
 
 
-def _print(reached: Figures, spec: ModelSpec, out: Path, console: Console) -> None:
+def _check_loss(mwcl: float, attached: bool, source: Source) -> None:
+    """A frozen checkpoint has no other gradient: with detached weights the loss would move nothing."""
+    if not math.isfinite(mwcl):
+        raise DmsbenchError(f"--mwcl {mwcl}: give a finite number")
+    if mwcl and source is Source.PROBE:
+        raise DmsbenchError(
+            "--mwcl: the loss is of the weights that shares mix to, and a scheduler on probes mixes none, it "
+            "chooses one point a sample; use --source corner"
+        )
+    if mwcl and not attached:
+        raise DmsbenchError(
+            "--mwcl: the checkpoint is frozen, so with detached weights the loss moves nothing; "
+            "add --mwcl-attached"
+        )
+    if attached and not mwcl:
+        raise DmsbenchError("--mwcl-attached belongs to --mwcl: give the loss a weight above 0")
+
+
+def _print(
+    reached: Figures, rivals: Mapping[str, Any] | None, spec: ModelSpec, out: Path, console: Console
+) -> None:
+    """``rivals``: their figures, None for a fit that makes none."""
     from rich.table import Table
 
     table = Table(
@@ -206,11 +257,16 @@ def _print(reached: Figures, spec: ModelSpec, out: Path, console: Console) -> No
         )
     console.print(table)
     closed = "" if reached.headroom_closed is None else f" ({reached.headroom_closed:.0%} of the headroom)"
-    for line in (
+    lines = [
         f"mean: static {reached.static.accuracy:.4f}, best constant {reached.best_constant.accuracy:.4f}, "
         f"fitted {reached.learned.accuracy:.4f}{closed}, best point per condition {reached.oracle:.4f}",
-        f"use it: --model NAME={_unscheduled(spec)},fusion=dms,scheduler={out}",
-    ):
+    ]
+    use = f"use it: --model NAME={_unscheduled(spec)},fusion=dms,scheduler={out}"
+    if rivals is not None:
+        told = ", ".join(f"{name} {rivals[key]['accuracy']:.4f}" for name, key in _SAVED.items())
+        lines.append(f"with what was saved beside it: {told}")
+        use += f" (or fusion={'|'.join(_SAVED)})"
+    for line in (*lines, use):
         console.print(line, highlight=False, markup=False, soft_wrap=True)
 
 

@@ -45,10 +45,11 @@ def list_names(
 
     rows = [_shown(entry) for entry in entries]
     table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
-    for column in rows[0]:
+    columns = list(dict.fromkeys(column for row in rows for column in row))
+    for column in columns:
         table.add_column(column, no_wrap=column in ("name", _DISTANCES), overflow="fold")
     for row in rows:
-        table.add_row(*row.values())
+        table.add_row(*(row.get(column, "") for column in columns))
     # A file or a pipe has no width; a terminal's own is kept.
     Console(width=None if sys.stdout.isatty() or "COLUMNS" in os.environ else _PIPED).print(table)
 
@@ -94,10 +95,7 @@ def _entries(what: What) -> list[dict[str, Any]]:
             for suite in suites
         ]
     if what is What.MODELS:
-        from dmsbench.models.spec import BUILTIN, CHECKPOINTS
-
-        models = [{"name": name, "specification": spec} for name, spec in BUILTIN.items()]
-        return models + [{"name": name, "specification": text} for name, text in CHECKPOINTS.items()]
+        return _models()
     if what is What.DATASETS:
         from dmsbench.data import DATASETS
 
@@ -114,6 +112,22 @@ def _entries(what: What) -> list[dict[str, Any]]:
             "signature": EXACT_MATCH_SIGNATURE,
             "description": "1 where the answer equals a reference after normalisation, else 0",
         }
+    ]
+
+
+def _models() -> list[dict[str, Any]]:
+    """Models to name as they are, and the types of checkpoints that a folder or hub id may hold."""
+    from dmsbench.models.spec import BUILTIN, CHECKPOINTS, SCHEDULED_TYPES, STATIC_TYPES
+
+    both, static = "static and dms", "static only"
+    return [
+        *({"name": name, "kind": "model", "specification": text} for name, text in BUILTIN.items()),
+        *({"name": name, "kind": "checkpoint", "specification": text} for name, text in CHECKPOINTS.items()),
+        *(
+            {"name": name, "kind": "model type", "specification": text, "fusion": both}
+            for name, text in SCHEDULED_TYPES.items()
+        ),
+        {"name": "any other", "kind": "model type", "specification": STATIC_TYPES, "fusion": static},
     ]
 
 

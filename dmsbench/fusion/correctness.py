@@ -14,10 +14,10 @@ from torch.nn import functional
 from dmsbench.errors import ModelError
 from dmsbench.fusion.features import Standardiser, top_and_margin
 from dmsbench.fusion.points import CORNERS_AND_UNIFORM, Evidence, Points
-from dmsbench.fusion.rivals import at_corners, on_corners
+from dmsbench.fusion.rivals import at_experts, chosen_points, on_experts
 from dmsbench.fusion.signals import confidence
 
-#: What a head sees of its own corner, and of nothing else.
+#: What a head sees of its own expert, and of nothing else.
 COLUMNS = ("confidence", "top", "margin", "uncertainty")
 _STEPS = 50
 _LEAST = 1e-6
@@ -25,7 +25,7 @@ _LEAST = 1e-6
 
 @dataclass(frozen=True, slots=True)
 class CorrectnessHead:
-    """A logistic head of one corner: the probability that its answer is right, given its own signals."""
+    """A logistic head of one expert: the probability that its answer is right, given its own signals."""
 
     standardiser: Standardiser
     slopes: tuple[float, ...]
@@ -75,22 +75,24 @@ class CorrectnessHead:
 
 @dataclass(frozen=True, slots=True)
 class PredictedCorrectness:
-    """w = softmax over corners of (p̂_m + Σ_{j≠m} ln p̂_j / Σ_j ln p̂_j)·r_m, the paper's calibrated Co-Belief.
+    """w = softmax over experts of (p̂_m + Σ_{j≠m} ln p̂_j / Σ_j ln p̂_j)·r_m, the paper's calibrated Co-Belief.
 
-    p̂_m is a head's probability that corner m's answer is right: the first term is the paper's mono-, the
-    second its holo-confidence. r_m = min(1, D_m / mean_{j≠m} D_j) is its relative calibration, with
-    D = mean_k |p_k − 1/K| the distance of an answer from a uniform one. The paper's heads are networks on a
-    modality's features; these see the corner's own signals, since a frozen checkpoint is all there is.
+    p̂_m is a head's probability that the answer of expert (corner) m is right: the first term is the paper's
+    mono-, the second its holo-confidence. r_m = min(1, D_m / mean_{j≠m} D_j) is its relative calibration,
+    with D = mean_k |p_k − 1/K| the distance of an answer from a uniform one. The paper's heads are networks
+    on a modality's features; these see the expert's own signals, since a frozen checkpoint is all there is.
     Fusing as the paper does, by a sum of logits, is ``points.LogPool`` over this.
     """
 
     heads: tuple[CorrectnessHead, ...]
     points: Points = CORNERS_AND_UNIFORM
+    experts: str = "corners"
     needs_typicality: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
-        if len(self.heads) != len(self.points.corners):
-            raise ValueError(f"{len(self.heads)} heads for {len(self.points.corners)} corners")
+        count = len(chosen_points(self.points, self.experts))
+        if len(self.heads) != count:
+            raise ValueError(f"{len(self.heads)} heads for {count} experts")
 
     @classmethod
     def fit(
@@ -99,10 +101,11 @@ class PredictedCorrectness:
         correct: torch.Tensor,
         *,
         points: Points = CORNERS_AND_UNIFORM,
+        experts: str = "corners",
         weights: torch.Tensor | None = None,
         ridge: float = 1e-3,
     ) -> PredictedCorrectness:
-        """One head per corner on training rows.
+        """One head per expert on training rows.
 
         ``correct`` (B, P): whether each point's answer is right, or its probability of the right outcome.
         ``weights`` (B,) that sum to 1, such as ``objective.condition_weights``; equal by default.
@@ -114,21 +117,22 @@ class PredictedCorrectness:
             raise ValueError("correctness must lie in [0, 1]")
         rows = torch.full((len(evidence),), 1.0 / len(evidence)) if weights is None else weights
         heads = tuple(
-            CorrectnessHead.fit(corner_signals(evidence, corner), correct[:, corner], rows, ridge)
-            for corner in points.corners
+            CorrectnessHead.fit(point_signals(evidence, point), correct[:, point], rows, ridge)
+            for point in chosen_points(points, experts)
         )
-        return cls(heads, points)
+        return cls(heads, points, experts)
 
     def predicted(self, evidence: Evidence) -> torch.Tensor:
-        """p̂ (B, M): the probability that each corner's answer is right."""
-        corners = zip(self.heads, self.points.corners, strict=True)
-        return torch.stack([head(corner_signals(evidence, corner)) for head, corner in corners], dim=1)
+        """p̂ (B, E): the probability that each expert's answer is right."""
+        experts = zip(self.heads, chosen_points(self.points, self.experts), strict=True)
+        return torch.stack([head(point_signals(evidence, point)) for head, point in experts], dim=1)
 
     def mixture(self, evidence: Evidence) -> torch.Tensor:
         """Shares (B, P)."""
         likely = self.predicted(evidence).clamp(_LEAST, 1.0 - _LEAST)
-        belief = co_belief(likely) * relative_calibration(at_corners(evidence.probabilities, self.points))
-        return on_corners(belief.softmax(dim=1), self.points)
+        said = at_experts(evidence.probabilities, self.points, self.experts)
+        belief = co_belief(likely) * relative_calibration(said)
+        return on_experts(belief.softmax(dim=1), self.points, self.experts)
 
     def settings(self) -> dict[str, float | str]:
         """Its name and a fingerprint of the heads."""
@@ -143,6 +147,7 @@ class PredictedCorrectness:
                 "names": list(self.points.names),
                 "weights": [list(row) for row in self.points.weights],
             },
+            "experts": self.experts,
             "columns": list(COLUMNS),
             "heads": [
                 {
@@ -170,7 +175,7 @@ class PredictedCorrectness:
                 if len(slopes) != len(COLUMNS):
                     raise ValueError(f"{len(slopes)} slopes for {len(COLUMNS)} columns")
                 heads.append(CorrectnessHead(standardiser, slopes, float(head["intercept"])))
-            return cls(tuple(heads), points)
+            return cls(tuple(heads), points, str(card["experts"]))
         except (KeyError, TypeError, ValueError) as error:
             raise ModelError(f"the card of predicted correctness is damaged: {error}") from error
 
@@ -190,7 +195,7 @@ def relative_calibration(probabilities: torch.Tensor) -> torch.Tensor:
     return torch.where(sure < others, sure / others.clamp_min(1e-30), torch.ones_like(sure))
 
 
-def corner_signals(evidence: Evidence, point: int) -> torch.Tensor:
+def point_signals(evidence: Evidence, point: int) -> torch.Tensor:
     """The columns ``COLUMNS`` (B, 4) of one point's answers, float32."""
     said = evidence.probabilities[:, point]
     columns = (confidence(said), *top_and_margin(said), evidence.uncertainty[:, point])

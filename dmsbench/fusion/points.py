@@ -7,10 +7,14 @@ point: Σ_p π_p w_p.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
+
+#: Log-probabilities below this count as this in a logarithmic pool.
+LEAST_LOG = math.log(1e-30)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +123,7 @@ class PointScheduler(Protocol):
         """What identifies the scheduler in a manifest and in the key of a record."""
 
 
+@runtime_checkable
 class FusionRule(Protocol):
     """Anything that turns evidence into one outcome distribution per row, by a mixture or otherwise."""
 
@@ -153,7 +158,7 @@ def pool(shares: torch.Tensor, probabilities: torch.Tensor) -> torch.Tensor:
 
     Weights (B, P) need not sum to 1. Probabilities below 1e-30 count as 1e-30.
     """
-    logs = probabilities.clamp_min(1e-30).log()
+    logs = probabilities.log().clamp_min(LEAST_LOG)
     return torch.einsum("bp,bpk->bk", shares.to(logs), logs).softmax(dim=-1)
 
 

@@ -57,7 +57,8 @@ class Adapter(ABC):
     family: str
     family_name: str
     model_class: Any
-    processor_class: str
+    #: None where only the parts of it are used that look at pictures and text (see ``loading``).
+    processor_class: str | None
 
     language_model: Any
     head: Any
@@ -94,8 +95,8 @@ class Adapter(ABC):
         self.checkpoint = str(checkpoint)
         self.dtype, self.attention, self.revision = dtype, attention, revision
         self.max_new_tokens = max_new_tokens
-        self.weights_hash = _hash_weights(self.model)
-        self.processor_hash = _hash_processor(self.processor)
+        self.weights_hash = hash_weights(self.model)
+        self.processor_hash = hash_processor(self.processor)
         self._identity = f"{self.weights_hash}:{self.processor_hash}:{dtype}:{device}:{attention}"
         self._take_parts()
 
@@ -132,6 +133,14 @@ class Adapter(ABC):
             images=list(images), return_tensors="pt", input_data_format="channels_last"
         )["pixel_values"]
         return values
+
+    @abstractmethod
+    def length(self, prompt: Prompt) -> int:
+        """Tokens after the image; raises SampleError for a prompt that the model's positions cannot hold."""
+
+    @abstractmethod
+    def encode(self, images: Sequence[Image]) -> Any:
+        """What can be computed once for N images (uint8, H×W×3) and all questions about them."""
 
     @abstractmethod
     def prefill(
@@ -267,7 +276,13 @@ class Adapter(ABC):
         return embedded
 
 
-def _hash_weights(model: torch.nn.Module) -> str:
+def stop_tokens(model: Any) -> frozenset[int]:
+    """The tokens that end an answer, by the model's generation settings."""
+    stops = model.generation_config.eos_token_id
+    return frozenset([stops] if isinstance(stops, int) else stops or [])
+
+
+def hash_weights(model: torch.nn.Module) -> str:
     """A hash (32 hex digits) of every parameter and buffer, names and values."""
     digest = hashlib.blake2b(digest_size=16)
     for name, tensor in sorted(model.state_dict().items()):
@@ -276,11 +291,13 @@ def _hash_weights(model: torch.nn.Module) -> str:
     return digest.hexdigest()
 
 
-def _hash_processor(processor: Any) -> str:
+def hash_processor(processor: Any) -> str:
     """A hash (32 hex digits) of the tokenizer and of what is done to images."""
+    tokenizer = processor.tokenizer
+    backend = getattr(tokenizer, "backend_tokenizer", None)
     facts = {
         "images": processor.image_processor.to_dict(),
-        "tokenizer": processor.tokenizer.backend_tokenizer.to_str(),
+        "tokenizer": sorted(tokenizer.get_vocab().items()) if backend is None else backend.to_str(),
     }
     text = json.dumps(facts, sort_keys=True, default=str)
     return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()

@@ -12,7 +12,7 @@ from transformers import Blip2ForConditionalGeneration
 from dmsbench.data.base import SampleError
 from dmsbench.errors import ModelError
 from dmsbench.fusion.attention_bias import check_attention, modality_bias
-from dmsbench.models.adapter import DTYPES, Adapter
+from dmsbench.models.adapter import DTYPES, Adapter, stop_tokens
 from dmsbench.models.base import Image, Prompt
 from dmsbench.models.blip2_prompts import Blip2Format
 from dmsbench.models.blip2_text import Prefix, Rows, text_model
@@ -64,8 +64,7 @@ class Blip2Model(Adapter):
             encoder_decoder=bool(config.is_encoder_decoder),
         )
         # The stock generate hands over to the text model, so it is the text model's settings that count.
-        stops = self.language_model.generation_config.eos_token_id
-        self.stops = frozenset([stops] if isinstance(stops, int) else stops or [])
+        self.stops = stop_tokens(self.language_model)
         self.state_key = self._identity
 
     def settings(self) -> dict[str, Any]:

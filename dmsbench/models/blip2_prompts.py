@@ -38,8 +38,8 @@ class Blip2Format(PromptFormat):
             return tuple(map(int, self.tokenizer(answer, add_special_tokens=False)["input_ids"]))
         return super().answer_tokens(answer)
 
-    def _split(self, body: str) -> tuple[list[int], list[int], list[tuple[int, int]]]:
-        encoded = self._encoded(self.before + body + self.after, return_offsets_mapping=True)
+    def _split(self, text: str) -> tuple[list[int], list[int], list[tuple[int, int]]]:
+        encoded = self._encoded(self.before + text + self.after, return_offsets_mapping=True)
         # A special token (BOS, EOS) has the empty span (0, 0), which lies in no text.
         shift = len(self.image_token)
         spans = [(lo + shift, hi + shift) if hi > lo else (0, 0) for lo, hi in encoded["offset_mapping"]]

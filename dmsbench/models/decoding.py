@@ -15,7 +15,11 @@ from typing import Any, Protocol
 import numpy as np
 import torch
 
+from dmsbench.fusion.points import LEAST_LOG
 from dmsbench.models.base import Answers, Prompt
+
+#: How the distributions at the points are joined: Σ_p π_p p_p, or Π_p p_p^π_p, a weighted sum of logits.
+POOLINGS = ("probability", "logit")
 
 
 class Decoder(Protocol):
@@ -145,18 +149,33 @@ def check_shares(shares: torch.Tensor) -> None:
 
 
 @torch.inference_mode()
-def decode(adapter: Decoder, start: Any, at: torch.Tensor, shares: torch.Tensor) -> Answers:
+def decode(
+    adapter: Decoder,
+    start: Any,
+    at: torch.Tensor,
+    shares: torch.Tensor,
+    *,
+    pooling: str = "probability",
+    first: torch.Tensor | None = None,
+) -> Answers:
     """Greedy answers of B rows: row b mixes the streams ``at[b]`` with ``shares[b]``, both (B, P).
 
-    One stream a row with a share of 1 is plain greedy decoding, to the last bit. Uses ``start`` up.
+    One stream a row with a share of 1 is plain greedy decoding, to the last bit. With the ``pooling``
+    "logit" each token is the most probable one under the logarithmic pool Π_p p_p^π_p instead. ``first``:
+    log-probabilities (B, V) that the first token is drawn from, whatever the streams say of it; the others
+    follow from the streams. Uses ``start`` up.
+
+    Raises ValueError for another word for the pooling.
     """
+    if pooling not in POOLINGS:
+        raise ValueError(f"pooling must be one of {', '.join(POOLINGS)}, not '{pooling}'")
     count = len(at)
-    walk = _Walk(adapter, start, at, shares)
+    walk = _Walk(adapter, start, at, shares, pooling)
     tokens: list[list[int]] = [[] for _ in range(count)]
     live = torch.arange(count)
     total, margin = torch.zeros(count), torch.full((count,), torch.inf)
     for step in range(adapter.max_new_tokens):
-        best = walk.mixed().topk(2, dim=-1)
+        best = (walk.mixed() if step or first is None else first).topk(2, dim=-1)
         chosen, gap = best.indices[:, 0], (best.values[:, 0] - best.values[:, 1]).cpu()
         total[live] += best.values[:, 0].cpu()
         margin[live] = torch.minimum(margin[live], gap)
@@ -203,8 +222,15 @@ def log_likelihood(
 class _Walk:
     """Rows on their way through an answer, each with its streams."""
 
-    def __init__(self, adapter: Decoder, start: Any, at: torch.Tensor, shares: torch.Tensor) -> None:
-        self.adapter, self.start = adapter, start
+    def __init__(
+        self,
+        adapter: Decoder,
+        start: Any,
+        at: torch.Tensor,
+        shares: torch.Tensor,
+        pooling: str = "probability",
+    ) -> None:
+        self.adapter, self.start, self.pooling = adapter, start, pooling
         self.at, self.shares = at.cpu(), shares.cpu().float()
 
     def spoken(self) -> torch.Tensor:
@@ -215,6 +241,10 @@ class _Walk:
         """Log-probabilities (B, V) of the next token of each row."""
         device = self.adapter.device
         each = self.spoken()[self.at.to(device)]
+        if self.pooling == "logit":
+            # As ``fusion.points.pool``; the floor keeps 0 · -inf out of points without a share.
+            joined = self.shares.to(device)[..., None] * each.clamp_min(LEAST_LOG)
+            return torch.log_softmax(joined.sum(dim=1), dim=-1)
         return torch.logsumexp(each + self.shares.to(device).log()[..., None], dim=1)
 
     def go_on(self, kept: torch.Tensor, tokens: torch.Tensor) -> None:

@@ -47,6 +47,11 @@ class FittedFolder:
         """One of ``SOURCES``."""
         return "corner" if self.probes is None else "probe"
 
+    @property
+    def fitted_on(self) -> tuple[str, ...]:
+        """The corruptions that it was fitted on, sorted."""
+        return tuple(sorted(map(str, self.facts.get("corruptions", ()))))
+
     def save(self, folder: Path) -> None:
         """Writes network, typicality and probes, and the card last: without it the folder is not taken."""
         (folder / FIT_FILE).unlink(missing_ok=True)
@@ -116,7 +121,7 @@ def load_fitted(folder: Path, weights: str) -> FittedFolder:
                 f"the scheduler in {folder} was not fitted on signals of source '{source}': fit it again"
             )
         how = card["monte_carlo"]
-        return FittedFolder(
+        found = FittedFolder(
             scheduler,
             weights,
             None if card["outcomes"] is None else tuple(map(int, card["outcomes"])),
@@ -125,6 +130,8 @@ def load_fitted(folder: Path, weights: str) -> FittedFolder:
             card,
             probes,
         )
+        _ = found.fitted_on  # raises here where the card's list is none
+        return found
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise ModelError(
             f"{folder / FIT_FILE} is no card of a fitted scheduler ({error!r}): fit it again"

@@ -35,7 +35,10 @@ class FixedModel:
         """The adapter's settings and the point."""
         return {
             **self.adapter.settings(),
-            "fusion": {"method": "attention_bias", **self.scheduler.settings()},
+            "fusion": {
+                "method": getattr(self.adapter, "action", "attention_bias"),
+                **self.scheduler.settings(),
+            },
         }
 
     def encode(self, images: Sequence[Image]) -> Any:

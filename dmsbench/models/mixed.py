@@ -4,21 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import numpy as np
 import torch
 
-from dmsbench.fusion.points import Evidence, PointScheduler, chosen, modality_weights
+from dmsbench.fusion.points import Evidence, FusionRule, PointScheduler, chosen, modality_weights
 from dmsbench.fusion.signals import Signals, confidence
 from dmsbench.fusion.typicality import Typicality
 from dmsbench.models.base import MODALITIES, Answers, Image, Prompt, VisionLanguageModel
 from dmsbench.models.decoding import check_shares, decode
-from dmsbench.models.evidence import MonteCarlo, PointReader, Readable
+from dmsbench.models.evidence import MonteCarlo, PointReader, Readable, Reading
 
-#: What shares do: mix the answers at the points, set the attention bias at their mean point, or choose the
-#: one point with the largest share.
-MIXINGS = ("mixture", "bias", "choice")
+#: What shares do: mix the answers at the points, set the attention bias at their mean point ("scale": on an
+#: adapter whose weights scale tokens instead), choose the one point with the largest share, or weigh the
+#: points' logits; "join" draws the first token from the scheduler's own ``fuse`` and mixes after it.
+MIXINGS = ("mixture", "bias", "scale", "choice", "log_pool", "join")
 
 
 class Mixable(Readable, VisionLanguageModel, Protocol):
@@ -30,7 +31,8 @@ class MixedModel:
 
     The prompts are run once at every point: what the scheduler sees and what answers are the same pass.
     Where a sample has one modality only there is nothing to mix, and the row is the static one. Schedulers
-    that look at typicality need ``typicality``, of image and text in this order.
+    that look at typicality need ``typicality``, of image and text in this order. ``fitted_on`` names the
+    corruptions that a learned scheduler was fitted on: reports tell them from the others.
 
     Unlike ``ScheduledModel`` it keeps nothing from one call to the next: an answer needs the prompt's
     states, not only the signals, and within a call everything that cannot differ is one stream.
@@ -46,14 +48,18 @@ class MixedModel:
         monte_carlo: MonteCarlo | None = None,
         typicality: tuple[Typicality, Typicality] | None = None,
         mixing: str = "mixture",
+        fitted_on: Sequence[str] = (),
     ) -> None:
         if mixing not in MIXINGS:
             raise ValueError(f"mixing must be one of {', '.join(MIXINGS)}, not '{mixing}'")
+        if mixing == "join" and not isinstance(scheduler, FusionRule):
+            raise ValueError("the scheduler has no fusion of its own to join answers by")
         if scheduler.needs_typicality and typicality is None:
             raise ValueError("the scheduler looks at typicality: give what it is measured by")
         if outcomes is None and answer_space:
             outcomes = adapter.first_tokens(answer_space)
         self.adapter, self.scheduler, self.mixing = adapter, scheduler, mixing
+        self.fitted_on = tuple(sorted(fitted_on))
         self.typicality = typicality if scheduler.needs_typicality else None
         self.reader = PointReader(adapter, scheduler.points, outcomes, monte_carlo)
         self.state_key = adapter.state_key
@@ -67,6 +73,7 @@ class MixedModel:
                 **self.scheduler.settings(),
                 "points": [list(self.scheduler.points.names), self.scheduler.points.tensor.tolist()],
                 **self.reader.head.settings(),
+                **({"fitted_on": list(self.fitted_on)} if self.fitted_on else {}),
                 **(
                     {}
                     if self.typicality is None
@@ -134,9 +141,26 @@ class MixedModel:
             # The prompt has run at every point already: the chosen one's streams go on alone.
             shares = chosen(shares)
         mean = modality_weights(shares, self.scheduler.points)
-        if self.mixing == "bias":
+        if self.mixing in ("bias", "scale"):
             return self.adapter.answer(state, rows, prompts, mean), evidence, mean
-        return decode(self.adapter, reading.streams.start, reading.streams.at, shares), evidence, mean
+        answers = decode(
+            self.adapter,
+            reading.streams.start,
+            reading.streams.at,
+            shares,
+            pooling="logit" if self.mixing == "log_pool" else "probability",
+            first=self._first(reading, evidence) if self.mixing == "join" else None,
+        )
+        return answers, evidence, mean
+
+    def _first(self, reading: Reading, evidence: Evidence) -> torch.Tensor:
+        """Log-probabilities (B, V) of the first token as the scheduler fuses it; outcomes alone have any."""
+        rule = cast(FusionRule, self.scheduler)
+        words = self.adapter.logits(reading.streams.start.hidden[:1]).shape[-1]
+        said = rule.fuse(evidence).float()
+        every = torch.zeros(len(said), words)
+        every[:, slice(None) if self.reader.outcomes is None else list(self.reader.outcomes)] = said
+        return every.log().to(self.adapter.device)
 
     def _with_typicality(
         self, evidence: Evidence, pooled: tuple[torch.Tensor, torch.Tensor] | None

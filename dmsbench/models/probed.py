@@ -8,13 +8,18 @@ from typing import Any, Protocol
 
 import torch
 
+from dmsbench.errors import ModelError
 from dmsbench.fusion.points import Evidence, PointScheduler, chosen, modality_weights
 from dmsbench.fusion.probe import ProbeInput, Probes, text_signature
 from dmsbench.fusion.signals import confidence, consistency
 from dmsbench.fusion.typicality import Typicality
 from dmsbench.models.base import Answers, Image, Prompt, VisionLanguageModel
 from dmsbench.models.decoding import check_shares
-from dmsbench.models.mixed import MIXINGS, typicality_of, unmeasured
+from dmsbench.models.mixed import typicality_of, unmeasured
+from dmsbench.models.spec import PROBED_TYPES
+
+#: What shares on probes' signals do; points' logits and fusions of their own are the corners'.
+MIXINGS = ("mixture", "bias", "scale", "choice")
 
 
 class Probable(VisionLanguageModel, Protocol):
@@ -45,6 +50,16 @@ class Probable(VisionLanguageModel, Protocol):
         shares: torch.Tensor,
     ) -> Answers:
         """Answers under the mixture with shares (B, P) of the points (P, M)."""
+
+
+def check_probable(adapter: VisionLanguageModel) -> None:
+    """Raises ModelError for an adapter whose pictures have unlike numbers of image tokens."""
+    family = adapter.settings()["family"]
+    if family not in PROBED_TYPES:
+        raise ModelError(
+            f"probes read pictures of one number of image tokens: there are none for checkpoints of type "
+            f"'{family}', only for {', '.join(PROBED_TYPES)}; use --source corner"
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,10 +104,13 @@ class ProbeReader:
 class ProbedModel:
     """Wraps an adapter; each row is answered at the point that the scheduler chooses from probes' evidence.
 
-    ``mixing``: "choice" asks once at the point with the largest share, "bias" once at the shares' mean point,
-    "mixture" at every point that has a share, which costs what corners cost. A choice of the uniform point is
-    the static answer; so is a row that has one modality only. Rows are one batch: what one row is given
-    changes no other. Schedulers that look at typicality need ``typicality``, of image and text.
+    ``mixing``: "choice" asks once at the point with the largest share, "bias" once at the shares' mean point
+    ("scale": on an adapter whose weights scale tokens instead), "mixture" at every point that has a share,
+    which costs what corners cost. A choice of the uniform point is the static answer; so is a row that has
+    one modality only. Rows are one batch: what one row is given changes no other. Schedulers that look at
+    typicality need ``typicality``, of image and text.
+    ``fitted_on`` names the corruptions that a scheduler was fitted on: reports tell them from the others.
+    Raises ModelError for an adapter that has no probes (``check_probable``).
     """
 
     def __init__(
@@ -103,12 +121,15 @@ class ProbedModel:
         *,
         typicality: tuple[Typicality, Typicality] | None = None,
         mixing: str = "choice",
+        fitted_on: Sequence[str] = (),
     ) -> None:
         if mixing not in MIXINGS:
             raise ValueError(f"mixing must be one of {', '.join(MIXINGS)}, not '{mixing}'")
         if scheduler.needs_typicality and typicality is None:
             raise ValueError("the scheduler looks at typicality: give what it is measured by")
+        check_probable(adapter)
         self.adapter, self.scheduler, self.mixing = adapter, scheduler, mixing
+        self.fitted_on = tuple(sorted(fitted_on))
         self.typicality = typicality if scheduler.needs_typicality else None
         self.reader = ProbeReader(adapter, probes)
         self.state_key = adapter.state_key
@@ -125,6 +146,7 @@ class ProbedModel:
                 "points": [list(self.scheduler.points.names), self._points.tolist()],
                 "signals": "probe",
                 "probes": self.reader.probes.fingerprint,
+                **({"fitted_on": list(self.fitted_on)} if self.fitted_on else {}),
                 "typicality": [each.fingerprint for each in fitted],
             },
         }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,6 +28,24 @@ class Suffix:
     first: int
     last: int
     asked: tuple[int, int]
+
+
+def markup(tokenizer: Any) -> tuple[str, ...]:
+    """The tokenizer's special tokens, sorted."""
+    added = getattr(tokenizer, "added_tokens_decoder", {}).values()
+    return tuple(sorted({*tokenizer.all_special_tokens, *(str(token) for token in added if token.special)}))
+
+
+def refuse_markup(text: str, special: Sequence[str]) -> None:
+    """Raises SampleError where a sample's text holds a special token: it would be read as markup."""
+    found = next((token for token in special if token in text), None)
+    if found is not None:
+        raise SampleError(f"the text holds the model's special token {found!r}")
+
+
+def body(question: str, context: str | None) -> str:
+    """A sample's text: the context, where there is one, stands before the question."""
+    return question if context is None else f"{context}\n{question}"
 
 
 class PromptFormat:
@@ -56,16 +74,13 @@ class PromptFormat:
         bos = tokenizer.bos_token
         # As the stock processor does it: a template that writes the BOS itself gets no second one.
         self._special = not (bos is not None and self.before.startswith(bos))
-        added = getattr(tokenizer, "added_tokens_decoder", {}).values()
-        self._markup = tuple(
-            sorted({*tokenizer.all_special_tokens, *(str(token) for token in added if token.special)})
-        )
+        self._markup = markup(tokenizer)
         self.prefix_ids = tuple(self._split("")[0])
         self._cache: dict[tuple[str, str | None], Suffix] = {}
 
     def text(self, prompt: Prompt) -> str:
         """The whole prompt, one image token in it, as the stock processor takes it."""
-        return self.before + self._body(prompt) + self.after
+        return self.before + body(prompt.question, prompt.context) + self.after
 
     def suffix(self, prompt: Prompt) -> Suffix:
         """The tokens after the image.
@@ -94,24 +109,19 @@ class PromptFormat:
         whole = self._encoded(f"{self.before}{self.after}{gap}{answer}")["input_ids"]
         return tuple(map(int, whole[len(self._encoded(self.before + self.after)["input_ids"]) :]))
 
-    def _body(self, prompt: Prompt) -> str:
-        return prompt.question if prompt.context is None else f"{prompt.context}\n{prompt.question}"
-
     def _suffix(self, prompt: Prompt) -> Suffix:
-        body = self._body(prompt)
-        special = next((token for token in self._markup if token in body), None)
-        if special is not None:
-            raise SampleError(f"the text holds the model's special token {special!r}")
-        _, ids, offsets = self._split(body)
-        start, end = len(self.before), len(self.before) + len(body)
+        whole = body(prompt.question, prompt.context)
+        refuse_markup(whole, self._markup)
+        _, ids, offsets = self._split(whole)
+        start, end = len(self.before), len(self.before) + len(whole)
         asked = _within(offsets, end - len(prompt.question), end)
         first, last = (
             asked if prompt.context is None else _within(offsets, start, start + len(prompt.context))
         )
         return Suffix(tuple(ids), first, last, asked)
 
-    def _split(self, body: str) -> tuple[list[int], list[int], list[tuple[int, int]]]:
-        encoded = self._encoded(self.before + body + self.after, return_offsets_mapping=True)
+    def _split(self, text: str) -> tuple[list[int], list[int], list[tuple[int, int]]]:
+        encoded = self._encoded(self.before + text + self.after, return_offsets_mapping=True)
         ids = list(encoded["input_ids"])
         at = ids.index(self.image_id)
         return ids[:at], ids[at + 1 :], list(encoded["offset_mapping"])[at + 1 :]

@@ -71,7 +71,7 @@ class ScheduledModel:
         return {
             **self.adapter.settings(),
             "fusion": {
-                "method": "attention_bias",
+                "method": getattr(self.adapter, "action", "attention_bias"),
                 **self.scheduler.settings(),
                 "signals": "corner",
                 **self.head.settings(),

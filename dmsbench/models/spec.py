@@ -24,12 +24,32 @@ BUILTIN: Mapping[str, str] = MappingProxyType(
         "late-fusion": "tiny-llava-easy-vqa,fusion=late",
     }
 )
+#: Model types, as a checkpoint's config names them, whose modalities can be weighted, and what each loads.
+SCHEDULED_TYPES: Mapping[str, str] = MappingProxyType(
+    {
+        "llava": "LlavaForConditionalGeneration",
+        "blip-2": "Blip2ForConditionalGeneration with OPT, Llama or T5",
+        "smolvlm": "SmolVLMForConditionalGeneration",
+        "idefics3": "Idefics3ForConditionalGeneration with Llama",
+        "qwen2_vl": "Qwen2VLForConditionalGeneration",
+        "qwen2_5_vl": "Qwen2_5_VLForConditionalGeneration",
+        "paligemma": "PaliGemmaForConditionalGeneration (PaliGemma 2 with attention=eager)",
+    }
+)
+#: Those of them whose pictures all have as many image tokens, as probes need it.
+PROBED_TYPES = ("llava", "blip-2", "paligemma")
+#: What else is loaded, static only.
+STATIC_TYPES = "AutoModelForImageTextToText whose processor has a chat template"
 OPTIONS: Mapping[str, str] = MappingProxyType(
     {
-        "fusion": "static, dms; a control: image (only), text (only), fixed; a rival: late, mla, qmf",
+        "fusion": "static, dms; a control: image (only), text (only), fixed; a rival: late, mla, qmf, tmc; "
+        "with what dmsbench fit saved: rule, pdf, constant, permuted",
         "weight": "the image's weight, from 0 to 1; the text has the rest (fixed)",
-        "scheduler": "folder of a fitted scheduler, made by dmsbench fit (dms)",
-        "mixing": "mixture, bias or choice: answers mixed, attention weighted, or one point chosen (dms)",
+        "scheduler": "folder that dmsbench fit made (dms; late, rule, pdf, constant, permuted from corners)",
+        "mixing": "mixture (of answers), bias (on attention), scale (of tokens), choice (of one point) (dms; "
+        "bias, scale: fixed too)",
+        "pooling": "probability or logit: what of the answers is averaged (late, mla, qmf, pdf)",
+        "points": "corners or all: whether static fusion is an expert too (late, mla, qmf, tmc, pdf)",
         "alpha": "weight of confidence in the rule (dms)",
         "beta": "weight of uncertainty in the rule (dms)",
         "passes": "Monte Carlo dropout passes, at least 2 (dms)",
@@ -42,11 +62,20 @@ OPTIONS: Mapping[str, str] = MappingProxyType(
 #: Options that say how a checkpoint is loaded; the others say how its modalities are fused.
 LOADING = ("dtype", "attention", "revision", "max_new_tokens")
 #: Rivals of DMS: what weighs the answers of the corners (``fusion.rivals``).
-RIVALS = ("late", "mla", "qmf")
-FUSIONS = ("static", "dms", "image", "text", "fixed", *RIVALS)
-#: Options that belong to one kind of fusion.
-_BELONGS = MappingProxyType(
-    {**dict.fromkeys(("alpha", "beta", "passes", "scheduler", "mixing"), "dms"), "weight": "fixed"}
+RIVALS = ("late", "mla", "qmf", "tmc")
+#: Rivals and controls that a fit makes beside its scheduler.
+FITTED = ("rule", "pdf", "constant", "permuted")
+FUSIONS = ("static", "dms", "image", "text", "fixed", *RIVALS, *FITTED)
+#: Options that belong to some kinds of fusion; elsewhere they would do nothing.
+_BELONGS: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        **dict.fromkeys(("alpha", "beta", "passes"), ("dms",)),
+        "mixing": ("dms", "fixed"),
+        "scheduler": ("dms", "late", *FITTED),
+        "pooling": ("late", "mla", "qmf", "pdf"),
+        "points": (*RIVALS, "pdf"),
+        "weight": ("fixed",),
+    }
 )
 _NUMBERS: Mapping[str, Callable[[str], float]] = MappingProxyType(
     {"alpha": float, "beta": float, "passes": int, "max_new_tokens": int, "weight": float}
@@ -57,7 +86,9 @@ _LEAST = MappingProxyType({"alpha": 0, "beta": 0, "passes": 2, "max_new_tokens":
 _CHOICES = MappingProxyType(
     {
         "fusion": FUSIONS,
-        "mixing": ("mixture", "bias", "choice"),
+        "mixing": ("mixture", "bias", "scale", "choice"),
+        "pooling": ("probability", "logit"),
+        "points": ("corners", "all"),
         "dtype": ("float32", "float16", "bfloat16"),
         "attention": ("sdpa", "eager"),
     }
@@ -130,10 +161,18 @@ def parse(text: str) -> ModelSpec:
 def _check_together(text: str, options: Mapping[str, str]) -> None:
     fusion = options.get("fusion", "static")
     for key, needed in _BELONGS.items():
-        if key in options and fusion != needed:
-            raise DmsbenchError(f"model '{text}': option '{key}' needs fusion={needed}")
+        if key in options and fusion not in needed:
+            raise DmsbenchError(f"model '{text}': option '{key}' needs fusion={' or '.join(needed)}")
+    if fusion == "fixed" and options.get("mixing") in ("mixture", "choice"):
+        raise DmsbenchError(
+            f"model '{text}': fusion=fixed has one point to answer at: use mixing=bias or mixing=scale"
+        )
     if fusion == "fixed" and "weight" not in options:
         raise DmsbenchError(f"model '{text}': fusion=fixed needs weight=, the image's share from 0 to 1")
+    if fusion in FITTED and "scheduler" not in options:
+        raise DmsbenchError(
+            f"model '{text}': fusion={fusion} needs scheduler=DIR, a folder that dmsbench fit made"
+        )
     if "scheduler" not in options:
         return
     for key in ("alpha", "beta", "passes"):

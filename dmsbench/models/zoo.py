@@ -3,39 +3,53 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
+from typing import TypeVar
 
 from dmsbench.errors import ModelError
-from dmsbench.fusion.points import PointScheduler
-from dmsbench.fusion.rivals import LateFusion, MlaEntropy, QmfEnergy
 from dmsbench.fusion.rule_mixture import RuleMixture
 from dmsbench.fusion.schedulers import RuleScheduler
+from dmsbench.models.adapter import Adapter
 from dmsbench.models.base import VisionLanguageModel
 from dmsbench.models.blip2 import Blip2Model
 from dmsbench.models.evidence import MonteCarlo
-from dmsbench.models.fitted import load_fitted
+from dmsbench.models.fitted import FittedFolder, load_fitted
 from dmsbench.models.fixed import FixedModel
+from dmsbench.models.idefics3 import Idefics3Model, SmolVlmModel
 from dmsbench.models.llava import LlavaModel
 from dmsbench.models.loading import model_type
 from dmsbench.models.mixed import MixedModel
+from dmsbench.models.paligemma import PaliGemmaModel
 from dmsbench.models.probed import ProbedModel
+from dmsbench.models.qwen2_vl import Qwen2VlModel, Qwen25VlModel
+from dmsbench.models.rivals import rival
+from dmsbench.models.scaled import ScaledAdapter
 from dmsbench.models.scheduled import ScheduledModel
-from dmsbench.models.spec import CHECKPOINTS, ModelSpec
+from dmsbench.models.spec import CHECKPOINTS, FITTED, RIVALS, ModelSpec
+from dmsbench.models.static import StaticModel
 
 _WEIGHTS = Path(__file__).parent / "weights"
 #: Where a checkpoint folder keeps the rule's hyperparameters, chosen on validation.
 SCHEDULER_FILE = "scheduler.json"
 #: The options that decide how a checkpoint is loaded; models that agree in them share its adapter.
 _DEFAULTS = {"dtype": "float32", "attention": "sdpa", "revision": "", "max_new_tokens": "16"}
-#: Rivals by the name that ``fusion=`` gives them; their answers are mixtures of the corners'.
-_RIVALS: Mapping[str, Callable[[], PointScheduler]] = MappingProxyType(
-    {"late": LateFusion, "mla": MlaEntropy, "qmf": QmfEnergy}
+#: The adapter of each model type, as a checkpoint's config names it; all others are ``StaticModel``.
+_ADAPTERS: Mapping[str, type[Adapter]] = MappingProxyType(
+    {
+        "llava": LlavaModel,
+        "blip-2": Blip2Model,
+        "smolvlm": SmolVlmModel,
+        "idefics3": Idefics3Model,
+        "qwen2_vl": Qwen2VlModel,
+        "qwen2_5_vl": Qwen25VlModel,
+        "paligemma": PaliGemmaModel,
+    }
 )
-Adapter = LlavaModel | Blip2Model
-#: The adapter of each model type, as a checkpoint's config names it.
-_ADAPTERS: Mapping[str, type[Adapter]] = MappingProxyType({"llava": LlavaModel, "blip-2": Blip2Model})
+
+
+_Model = TypeVar("_Model", Adapter, StaticModel)
 
 
 def checkpoint_folder(name: str) -> Path:
@@ -49,18 +63,23 @@ class Zoo:
     def __init__(self, device: str = "cpu", answer_space: Sequence[str] = ()) -> None:
         self.device, self.answer_space = device, tuple(answer_space)
         self._adapters: dict[tuple[str, ...], Adapter] = {}
+        self._static: dict[tuple[str, ...], StaticModel] = {}
 
     def load(self, spec: ModelSpec) -> VisionLanguageModel:
         """The model of a specification; raises ModelError where it, or its scheduler, cannot be loaded."""
-        adapter = self._adapter(spec)
         if spec.fusion == "static":
-            return adapter
+            if _type_of(spec) not in _ADAPTERS:
+                return self._kept(self._static, StaticModel, spec)
+            return self.adapter(spec)
+        adapter = self.adapter(spec)
+        weighted = ScaledAdapter(adapter) if spec.options.get("mixing") == "scale" else adapter
         if spec.point is not None:
-            return FixedModel(adapter, spec.point)
-        if spec.fusion in _RIVALS:
-            return MixedModel(adapter, _RIVALS[spec.fusion](), answer_space=self.answer_space)
-        if "scheduler" in spec.options:
-            return self._fitted(adapter, spec)
+            return FixedModel(weighted, spec.point)
+        fitted = self._folder(adapter, spec) if "scheduler" in spec.options else None
+        if spec.fusion in (*RIVALS, *FITTED):
+            return rival(adapter, spec, self.answer_space, fitted)
+        if fitted is not None:
+            return _scheduled(weighted, fitted, spec.options.get("mixing", fitted.scheduler.mode))
         alpha, beta, passes = (spec.number(option) for option in ("alpha", "beta", "passes"))
         if alpha is None or beta is None:
             default = default_rule(spec.checkpoint)
@@ -71,7 +90,7 @@ class Zoo:
         rule = RuleScheduler(alpha, beta)
         monte_carlo = MonteCarlo() if passes is None else MonteCarlo(passes=int(passes))
         mixing = spec.options.get("mixing", "bias")
-        if mixing != "bias":
+        if mixing in ("mixture", "choice"):
             return MixedModel(
                 adapter,
                 RuleMixture(rule),
@@ -79,13 +98,22 @@ class Zoo:
                 monte_carlo=monte_carlo,
                 mixing=mixing,
             )
-        return ScheduledModel(adapter, rule, answer_space=self.answer_space, monte_carlo=monte_carlo)
+        return ScheduledModel(weighted, rule, answer_space=self.answer_space, monte_carlo=monte_carlo)
 
     def adapter(self, spec: ModelSpec) -> Adapter:
-        """The checkpoint of a specification, without any scheduling."""
-        return self._adapter(spec)
+        """The checkpoint of a specification, without any scheduling.
 
-    def _fitted(self, adapter: Adapter, spec: ModelSpec) -> MixedModel | ProbedModel:
+        Raises ModelError, before anything is loaded, for one whose modalities cannot be weighted.
+        """
+        kind = _type_of(spec)
+        if kind not in _ADAPTERS:
+            raise ModelError(
+                f"model '{spec.name}': checkpoints of type '{kind}' are static only, their modalities cannot "
+                f"be weighted; use fusion=static, or a checkpoint of type {', '.join(_ADAPTERS)}"
+            )
+        return self._kept(self._adapters, _ADAPTERS[kind], spec)
+
+    def _folder(self, adapter: Adapter, spec: ModelSpec) -> FittedFolder:
         folder = Path(spec.options["scheduler"])
         fitted = load_fitted(folder, adapter.weights_hash)
         if fitted.outcomes is not None:
@@ -95,46 +123,54 @@ class Zoo:
                         f"the scheduler in {folder} was fitted on other answers: '{answer}' is not among "
                         "them; fit one on this suite"
                     )
-        mixing = spec.options.get("mixing", fitted.scheduler.mode)
-        if fitted.probes is not None:
-            return ProbedModel(
-                adapter, fitted.scheduler, fitted.probes, typicality=fitted.typicality, mixing=mixing
-            )
-        return MixedModel(
-            adapter,
-            fitted.scheduler,
-            outcomes=fitted.outcomes,
-            monte_carlo=fitted.monte_carlo,
-            typicality=fitted.typicality,
-            mixing=mixing,
-        )
+        return fitted
 
-    def _adapter(self, spec: ModelSpec) -> Adapter:
-        given = {option: spec.options.get(option, default) for option, default in _DEFAULTS.items()}
+    def _kept(self, kept: dict[tuple[str, ...], _Model], family: type[_Model], spec: ModelSpec) -> _Model:
+        given: dict[str, str] = {
+            option: spec.options.get(option, default) for option, default in _DEFAULTS.items()
+        }
         key = (spec.checkpoint, *given.values())
-        if key not in self._adapters:
-            embedded = spec.checkpoint in CHECKPOINTS
-            checkpoint = checkpoint_folder(spec.checkpoint) if embedded else spec.checkpoint
-            self._adapters[key] = _adapter_class(checkpoint, given["revision"])(
-                checkpoint,
+        if key not in kept:
+            kept[key] = family(
+                _folder_or_id(spec),
                 device=self.device,
                 dtype=given["dtype"],
                 attention=given["attention"],
                 revision=given["revision"] or None,
                 max_new_tokens=int(given["max_new_tokens"]),
             )
-        return self._adapters[key]
+        return kept[key]
 
 
-def _adapter_class(checkpoint: str | Path, revision: str) -> type[Adapter]:
-    kind = model_type(checkpoint, revision or "main")
-    found = _ADAPTERS.get(kind)
-    if found is None:
-        raise ModelError(
-            f"cannot load '{checkpoint}': its model type is '{kind}', and there is no adapter for it, static "
-            f"or scheduled; supported are {', '.join(sorted(_ADAPTERS))}"
+def _scheduled(
+    adapter: Adapter | ScaledAdapter, fitted: FittedFolder, mixing: str
+) -> MixedModel | ProbedModel:
+    if fitted.probes is not None:
+        return ProbedModel(
+            adapter,
+            fitted.scheduler,
+            fitted.probes,
+            typicality=fitted.typicality,
+            mixing=mixing,
+            fitted_on=fitted.fitted_on,
         )
-    return found
+    return MixedModel(
+        adapter,
+        fitted.scheduler,
+        outcomes=fitted.outcomes,
+        monte_carlo=fitted.monte_carlo,
+        typicality=fitted.typicality,
+        mixing=mixing,
+        fitted_on=fitted.fitted_on,
+    )
+
+
+def _folder_or_id(spec: ModelSpec) -> str | Path:
+    return checkpoint_folder(spec.checkpoint) if spec.checkpoint in CHECKPOINTS else spec.checkpoint
+
+
+def _type_of(spec: ModelSpec) -> str:
+    return model_type(_folder_or_id(spec), spec.options.get("revision") or "main")
 
 
 def default_rule(checkpoint: str) -> RuleScheduler:

@@ -1,4 +1,4 @@
-"""From a run's records to everything that a run leaves for people: scorecards, leaderboard, curves."""
+"""From a run's records to everything that a run leaves for people: leaderboard, curves, scheduling."""
 
 from __future__ import annotations
 
@@ -9,10 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 from dmsbench.errors import NotComparableError
 from dmsbench.report.curves import draw_curves
+from dmsbench.report.groups import RELATION_NOTE
 from dmsbench.report.leaderboard import Leaderboard, ReportInfo, build, write
+from dmsbench.report.scheduling import MEASURES, Scheduling, scheduling
+from dmsbench.report.scheduling_files import write as write_scheduling
+from dmsbench.report.scheduling_tables import scheduling_tables
 from dmsbench.report.tables import corruption_table, scorecard_table
 from dmsbench.report.unchanged import unchanged_note
-from dmsbench.scores import Scorecard, scorecard
+from dmsbench.scores import Scorecard, ScoreTable, scorecard_of_table
+from dmsbench.scores.rows import read_rows
 from dmsbench.truth import told
 
 if TYPE_CHECKING:
@@ -30,12 +35,14 @@ class Report:
     files: tuple[Path, ...]
     #: Models whose records are not complete; they are left out.
     unfinished: tuple[str, ...]
+    scheduled: tuple[Scheduling, ...] = ()
 
 
 def build_report(folder: RunFolder, manifest: dict[str, Any]) -> Report:
     """Scores every finished model of a run and writes leaderboard and curves into its folder.
 
-    Raises NotComparableError where no model is finished.
+    Where models are scheduled, scheduling.json, scheduling.md and the curves of the weights too. Raises
+    NotComparableError where no model is finished.
     """
     unfinished = tuple(name for name in manifest["models"] if folder.missing(name))
     finished = [name for name in manifest["models"] if name not in unfinished]
@@ -44,7 +51,8 @@ def build_report(folder: RunFolder, manifest: dict[str, Any]) -> Report:
             f"{folder.path}: no model is finished yet; run the suite again to complete it"
         )
     chance = (manifest["chance"] or {}).get("value")
-    cards = {name: scorecard(folder.records(name), chance=chance) for name in finished}
+    rows = {name: read_rows(folder.records(name), MEASURES) for name in finished}
+    cards = {name: scorecard_of_table(ScoreTable.from_rows(own), chance=chance) for name, own in rows.items()}
     identity, data = manifest["identity"], manifest["dataset"]
     info = ReportInfo(
         suite=identity["suite"],
@@ -56,17 +64,21 @@ def build_report(folder: RunFolder, manifest: dict[str, Any]) -> Report:
         profile=identity["profile"],
         truth=tuple(told(manifest)),
     )
+    subtitle = f"{info.dataset}, {info.n_samples} samples of {data['images']} images, seed {info.seed}"
     board = build(cards, info)
     files = write(board, folder.path)
     if any(card.corruptions for card in cards.values()):
         files += draw_curves(
             cards,
             title=f"{info.suite}: score against severity",
-            subtitle=f"{info.dataset}, {info.n_samples} samples of {data['images']} images, seed {info.seed}",
+            subtitle=subtitle,
             chance=chance,
             folder=folder.path,
         )
-    return Report(cards, board, tuple(files), unfinished)
+    scheduled = scheduling(rows, manifest)
+    if scheduled:
+        files += write_scheduling(scheduled, info, folder.path, subtitle)
+    return Report(cards, board, tuple(files), unfinished, scheduled)
 
 
 def print_report(report: Report, console: Console) -> None:
@@ -76,6 +88,10 @@ def print_report(report: Report, console: Console) -> None:
         console.print(line, highlight=False, markup=False, soft_wrap=True)
     if any(card.corruptions for card in report.scorecards.values()):
         console.print(corruption_table(report.scorecards))
+    for table in scheduling_tables(report.scheduled):
+        console.print(table)
+    if any(one.groups.by_relation for one in report.scheduled):
+        console.print(RELATION_NOTE, highlight=False, markup=False, soft_wrap=True)
     if report.unfinished:
         console.print(
             f"not finished, so not shown: {', '.join(report.unfinished)}", highlight=False, markup=False

@@ -9,19 +9,29 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from dmsbench.report.formats import interval, p_value, points, signed_points
+from dmsbench.report.formats import interval, number_or_none, p_value, points, signed_points
+from dmsbench.report.groups import Groups, entries
 from dmsbench.scores import Comparison, Contrast, Verdict
 
 _NUMBERS = ("a", "b", "difference", "ci_low", "ci_high", "p_value", "p_adjusted")
 _COLUMNS = ("name", *_NUMBERS, "n_left_out", "verdict")
 
 
-def as_dict(result: Comparison, suite: str, a: str, b: str, truth: Sequence[str] = ()) -> dict[str, Any]:
+def as_dict(
+    result: Comparison,
+    suite: str,
+    a: str,
+    b: str,
+    truth: Sequence[str] = (),
+    groups: Groups | None = None,
+) -> dict[str, Any]:
     """The stable JSON of ``compare``: difference is b − a, scores in [0, 1], undefined numbers null.
 
     ``error_pairs`` are out for an error in A or B, ``n_left_out`` because the corruption would make the
-    answer wrong; ``truth`` says which and what the suite sets, a line each.
+    answer wrong; ``truth`` says which and what the suite sets, a line each. ``by_relation`` is empty where
+    neither model was fitted.
     """
+    groups = groups or Groups()
     return {
         "suite": suite,
         "a": a,
@@ -29,6 +39,8 @@ def as_dict(result: Comparison, suite: str, a: str, b: str, truth: Sequence[str]
         "overall": None if result.overall is None else _contrast(result.overall),
         "clean": None if result.clean is None else _contrast(result.clean),
         "by_corruption": [_contrast(contrast) for contrast in result.corruptions],
+        "by_relation": entries(groups.by_relation),
+        "by_family": entries(groups.by_family),
         "samples": result.n_samples,
         "images": result.n_groups,
         "pairs": result.n_pairs,
@@ -40,22 +52,41 @@ def as_dict(result: Comparison, suite: str, a: str, b: str, truth: Sequence[str]
     }
 
 
-def as_json(result: Comparison, suite: str, a: str, b: str, truth: Sequence[str] = ()) -> str:
+def as_json(
+    result: Comparison,
+    suite: str,
+    a: str,
+    b: str,
+    truth: Sequence[str] = (),
+    groups: Groups | None = None,
+) -> str:
     """``as_dict`` as text."""
-    return json.dumps(as_dict(result, suite, a, b, truth), indent=1, allow_nan=False)
+    return json.dumps(as_dict(result, suite, a, b, truth, groups), indent=1, allow_nan=False)
 
 
-def as_rows(result: Comparison, a: str, b: str, *, markdown: bool, truth: Sequence[str] = ()) -> str:
+def as_rows(
+    result: Comparison,
+    a: str,
+    b: str,
+    *,
+    markdown: bool,
+    truth: Sequence[str] = (),
+    groups: Groups | None = None,
+) -> str:
     """One line a contrast (overall, clean, corruptions) as CSV or Markdown, newline at the end.
 
-    Below a Markdown table stand the lines of ``truth``.
+    Groups of conditions follow, without p and verdict. Below a Markdown table stand the lines of ``truth``.
     """
+    groups = groups or Groups()
+    together = (*groups.by_relation, *groups.by_family)
     contrasts = [c for c in (result.overall, result.clean, *result.corruptions) if c is not None]
     if not markdown:
         sink = io.StringIO()
-        writer = csv.DictWriter(sink, fieldnames=_COLUMNS, lineterminator="\n")
+        writer = csv.DictWriter(sink, fieldnames=_COLUMNS, lineterminator="\n", extrasaction="ignore")
         writer.writeheader()
         writer.writerows({key: _contrast(contrast)[key] for key in _COLUMNS} for contrast in contrasts)
+        for entry, group in zip(entries(together), together, strict=True):
+            writer.writerow({**entry, "n_left_out": group.n_left_out})
         return sink.getvalue()
     first, second = (name.replace("|", r"\|") for name in (a, b))
     lines = [
@@ -68,6 +99,11 @@ def as_rows(result: Comparison, a: str, b: str, *, markdown: bool, truth: Sequen
             f"{signed_points(contrast.difference)} "
             f"{interval(contrast.ci_low, contrast.ci_high, signed=True)} | "
             f"{p_value(contrast.p_adjusted)} | {_named(contrast.verdict, first, second)} |"
+        )
+    for group in together:
+        lines.append(
+            f"| {group.name} ({group.n_conditions}) | {points(group.a)} | {points(group.b)} | "
+            f"{signed_points(group.difference)} {interval(group.ci_low, group.ci_high, signed=True)} | | |"
         )
     if truth:
         lines += ["", *(f"- {line}" for line in truth)]
@@ -100,12 +136,8 @@ def _named(verdict: Verdict, a: str, b: str) -> str:
 def _contrast(contrast: Contrast) -> dict[str, Any]:
     return {
         "name": contrast.name,
-        **{key: _or_none(getattr(contrast, key)) for key in _NUMBERS},
+        **{key: number_or_none(getattr(contrast, key)) for key in _NUMBERS},
         "n_pairs": contrast.n_pairs,
         "n_left_out": contrast.n_left_out,
         "verdict": str(contrast.verdict),
     }
-
-
-def _or_none(value: float) -> float | None:
-    return value if math.isfinite(value) else None

@@ -1,4 +1,4 @@
-"""Robustness curves: score against severity, one panel a corruption, one line a model with its band."""
+"""Curves: score or weight against severity, one panel a corruption, one line a model with its band."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from dmsbench.files import write_atomically
 from dmsbench.report.formats import in_catalogue_order, one_line, percent, shortened
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from matplotlib.legend import Legend
     from matplotlib.transforms import Bbox
 
-    from dmsbench.scores import Scorecard
+    from dmsbench.scores import CurvePoint
 
 DPI = 150
 SEVERITIES = 5
@@ -39,6 +39,26 @@ _LINE = 0.24
 _EDGE = 0.12
 _MIN_WIDTH = 6.0
 _TITLE_SIZE, _SMALLEST_TITLE = 9.5, 6.5  # points
+
+
+class Curve(Protocol):
+    """One corruption of one model."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def curve(self) -> Sequence[CurvePoint]: ...
+
+
+class Curves(Protocol):
+    """One model: a scorecard, or anything else that has curves with intervals of one level."""
+
+    @property
+    def corruptions(self) -> Sequence[Curve]: ...
+
+    @property
+    def level(self) -> float: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,20 +90,23 @@ def _layout(n_panels: int) -> _Layout:
 
 
 def draw_curves(
-    scorecards: Mapping[str, Scorecard],
+    scorecards: Mapping[str, Curves],
     *,
     title: str,
     subtitle: str = "",
     chance: float | None = None,
     folder: Path,
     score_name: str = "accuracy",
+    chance_name: str = "chance",
+    file: str = "curves",
 ) -> list[Path]:
-    """Write curves.png (150 dpi) and curves.svg into the folder, made where it is not there; their paths.
+    """Write ``file``.png (150 dpi) and .svg into the folder, made where it is not there; their paths.
 
     One panel a corruption, in the order of the catalogue, joint ones (``fog+ocr``) last; severity 0 to 5 (0
     is clean) against the score in per cent, on one range for all panels that starts just under the lowest
     value shown. ``scorecards``: models by name, drawn in this order; ``chance``: the score of guessing, in
-    [0, 1]. Severities without a score are left out of the line. The same input gives the same bytes.
+    [0, 1], or another value to hold the curves against, as ``chance_name`` calls it. Severities without a
+    score are left out of the line. The same input gives the same bytes.
 
     Raises ValueError where no scorecard has a corruption, OSError where a file cannot be written.
     """
@@ -91,9 +114,9 @@ def draw_curves(
     if not names:
         raise ValueError("nothing to draw: no scorecard holds a corrupted condition")
     folder.mkdir(parents=True, exist_ok=True)
-    paths = [folder / "curves.png", folder / "curves.svg"]
+    paths = [folder / f"{file}.png", folder / f"{file}.svg"]
     with _settings():
-        figure = _figure(scorecards, names, title, subtitle, chance, score_name)
+        figure = _figure(scorecards, names, title, subtitle, chance, score_name, chance_name)
         for path, metadata in zip(paths, ({"Software": None}, {"Date": None, "Creator": None}), strict=True):
             content = io.BytesIO()
             figure.savefig(content, format=path.suffix[1:], dpi=DPI, metadata=metadata)
@@ -125,12 +148,13 @@ def _settings() -> Iterator[None]:
 
 
 def _figure(
-    scorecards: Mapping[str, Scorecard],
+    scorecards: Mapping[str, Curves],
     names: Sequence[str],
     title: str,
     subtitle: str,
     chance: float | None,
     score_name: str,
+    chance_name: str = "chance",
 ) -> Figure:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -138,7 +162,7 @@ def _figure(
     layout = _layout(len(names))
     figure = Figure(figsize=(layout.width, 1.0), dpi=DPI)
     FigureCanvasAgg(figure)
-    legend = _legend(figure, scorecards, chance, layout.width)
+    legend = _legend(figure, scorecards, chance, chance_name, layout.width)
     room = layout.width - 2 * _EDGE
     head = [(line, 11.0, "bold", "black") for line in _wrapped(figure, title, room, 11.0, "bold")]
     head += [(line, 9.0, "normal", _TEXT_GREY) for line in _wrapped(figure, subtitle, room, 9.0, "normal")]
@@ -218,7 +242,7 @@ def _fitted(figure: Figure, names: Sequence[str], width: float) -> tuple[list[st
     return [_cut(figure, name, 1.01 * width, size) for name in names], size
 
 
-def _panel(axes: Axes, scorecards: Mapping[str, Scorecard], name: str, chance: float | None) -> None:
+def _panel(axes: Axes, scorecards: Mapping[str, Curves], name: str, chance: float | None) -> None:
     if chance is not None:
         axes.axhline(100 * chance, **_chance_style())
     for i, card in enumerate(scorecards.values()):
@@ -254,7 +278,7 @@ def _chance_style() -> dict[str, Any]:
     return {"color": _CHANCE_GREY, "linestyle": ":", "linewidth": 1.4, "zorder": 1}
 
 
-def _limits(scorecards: Mapping[str, Scorecard], chance: float | None) -> tuple[float, float]:
+def _limits(scorecards: Mapping[str, Curves], chance: float | None) -> tuple[float, float]:
     """One y range in per cent for all panels: multiples of 5 around all that is shown, at least 10 apart."""
     shown = [] if chance is None else [chance]
     for card in scorecards.values():
@@ -269,7 +293,7 @@ def _limits(scorecards: Mapping[str, Scorecard], chance: float | None) -> tuple[
 
 
 def _legend(
-    figure: Figure, scorecards: Mapping[str, Scorecard], chance: float | None, width: float
+    figure: Figure, scorecards: Mapping[str, Curves], chance: float | None, chance_name: str, width: float
 ) -> Legend:
     """The legend at the top left, in as many columns as fit."""
     from matplotlib.lines import Line2D
@@ -278,7 +302,7 @@ def _legend(
     labels = [_cut(figure, name, min(4.5, width - 1.0), 9.0) for name in scorecards]
     if chance is not None:
         handles.append(Line2D([], [], **_chance_style()))
-        labels.append(f"chance ({100 * chance:.1f} %)")
+        labels.append(f"{chance_name} ({100 * chance:.1f} %)")
     levels = {card.level for card in scorecards.values()}
     if len(levels) == 1:
         from matplotlib.patches import Patch

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from dmsbench.scores import Estimate
 
 UNDEFINED = "n/a"
+DECIMALS = 6
+"""Of numbers in CSV and JSON."""
 
 
 def points(share: float) -> str:
@@ -60,6 +63,28 @@ def p_value(p: float) -> str:
 def percent(level: float) -> str:
     """A level as ``95 %``."""
     return f"{100.0 * level:g} %"
+
+
+def number_or_none(value: float) -> float | None:
+    """The number as JSON takes it: None where it is not finite."""
+    return value if math.isfinite(value) else None
+
+
+def plain(value: Any) -> Any:
+    """What JSON can hold: numbers with ``DECIMALS`` decimals, None for NaN, tuples as lists."""
+    if isinstance(value, dict):
+        return {key: plain(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(inner) for inner in value]
+    if isinstance(value, float):
+        return None if math.isnan(value) else round(value, DECIMALS) + 0.0
+    return value
+
+
+def escaped(text: str) -> str:
+    """Text that Markdown shows as it is, in a table cell too; underscores inside words need no escape."""
+    found = re.sub(r"([\\`*\[\]<>|~])", r"\\\1", one_line(text))
+    return re.sub(r"(?<![^\W_])_|_(?![^\W_])", r"\\_", found)
 
 
 def one_line(text: str) -> str:

@@ -6,20 +6,18 @@ import csv
 import io
 import json
 import math
-import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from dmsbench.files import write_atomically
-from dmsbench.report.formats import one_line, percent, rate, with_interval
+from dmsbench.report.formats import DECIMALS, escaped, one_line, percent, plain, rate, with_interval
 from dmsbench.report.unchanged import Unchanged, unchanged_conditions, unchanged_note
 
 if TYPE_CHECKING:
     from dmsbench.scores import Estimate, Scorecard
 
-_DECIMALS = 6  # of CSV and JSON
 _FIGURES = ("clean", "mean", "retention", "above_chance_retention", "ausc")
 _TITLES = ("clean", "mean", "retention", "above-chance retention", "area under curve")
 
@@ -131,17 +129,7 @@ def to_json(leaderboard: Leaderboard) -> str:
         "unchanged": [asdict(unchanged) for unchanged in leaderboard.unchanged],
         "rows": [asdict(row) for row in leaderboard.rows],
     }
-    return json.dumps(_plain(content), indent=2, allow_nan=False) + "\n"
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _plain(inner) for key, inner in value.items()}
-    if isinstance(value, list):
-        return [_plain(inner) for inner in value]
-    if isinstance(value, float):
-        return None if math.isnan(value) else round(value, _DECIMALS) + 0.0
-    return value
+    return json.dumps(plain(content), indent=2, allow_nan=False) + "\n"
 
 
 def to_csv(leaderboard: Leaderboard) -> str:
@@ -173,16 +161,16 @@ def _ends(estimate: Estimate | None) -> list[str]:
 
 
 def _ends_of(*numbers: float) -> list[str]:
-    return ["" if math.isnan(number) else f"{number + 0.0:.{_DECIMALS}f}" for number in numbers]
+    return ["" if math.isnan(number) else f"{number + 0.0:.{DECIMALS}f}" for number in numbers]
 
 
 def to_markdown(leaderboard: Leaderboard) -> str:
     """A heading, what was run, the table with scores in points, and what each column means."""
     info = leaderboard.info
     lines = [
-        f"# Leaderboard: {_escaped(info.suite)}",
+        f"# Leaderboard: {escaped(info.suite)}",
         "",
-        f"- dataset: {_escaped(info.dataset)}, {info.n_samples} samples",
+        f"- dataset: {escaped(info.dataset)}, {info.n_samples} samples",
         f"- seed: {info.seed}",
         f"- severity profile: {_code(info.profile)}",
         f"- score: {_code(info.score)}",
@@ -196,18 +184,12 @@ def to_markdown(leaderboard: Leaderboard) -> str:
         figures = [with_interval(getattr(row, name)) for name in _FIGURES]
         rank = "n/a" if row.rank is None else str(row.rank)
         counts = [rate(row.error_rate), str(row.n_samples)]
-        lines.append(_line([rank, _escaped(row.model), *figures, worst, *counts]))
+        lines.append(_line([rank, escaped(row.model), *figures, worst, *counts]))
     return "\n".join([*lines, "", *(f"- {note}" for note in notes(leaderboard))]) + "\n"
 
 
 def _line(cells: list[str]) -> str:
     return f"| {' | '.join(cells)} |"
-
-
-def _escaped(text: str) -> str:
-    """Text that Markdown shows as it is, in a table cell too; underscores inside words need no escape."""
-    escaped = re.sub(r"([\\`*\[\]<>|~])", r"\\\1", one_line(text))
-    return re.sub(r"(?<![^\W_])_|_(?![^\W_])", r"\\_", escaped)
 
 
 def _code(text: str) -> str:
@@ -242,16 +224,16 @@ def notes(leaderboard: Leaderboard) -> list[str]:
             "and **area under curve** compare with clean on the samples that are kept, **above-chance "
             "retention** is over the corruptions that leave out none."
         )
-    found += [f"{_escaped(line)}." for line in leaderboard.info.truth]
+    found += [f"{escaped(line)}." for line in leaderboard.info.truth]
     found += [f"n/a: {reason}" for reason in _reasons(leaderboard)]
     note = unchanged_note(leaderboard.unchanged)
     if note is not None:
-        found.append(f"{_escaped(note)}.")
+        found.append(f"{escaped(note)}.")
     for row in leaderboard.rows:
         if row.n_missing:
-            found.append(f"{_escaped(row.model)} is incomplete; records missing: {row.n_missing}.")
+            found.append(f"{escaped(row.model)} is incomplete; records missing: {row.n_missing}.")
         if row.n_unscored:
-            found.append(f"{_escaped(row.model)}; conditions with only errors, in no mean: {row.n_unscored}.")
+            found.append(f"{escaped(row.model)}; conditions with only errors, in no mean: {row.n_unscored}.")
     return found
 
 

@@ -23,8 +23,9 @@ if TYPE_CHECKING:
     from rich.text import Text
 
     from dmsbench.gate import GateCheck, GateResult
+    from dmsbench.report.groups import Groups
     from dmsbench.report.leaderboard import Leaderboard, LeaderboardRow
-    from dmsbench.scores import Comparison, Contrast, Estimate, Scorecard
+    from dmsbench.scores import Comparison, Contrast, Estimate, GroupContrast, Scorecard
 
 LOWEST = "<"
 """Marks a model's lowest corruption in ``corruption_table``."""
@@ -51,25 +52,25 @@ def scorecard_table(leaderboard: Leaderboard) -> Table:
     title = one_line(f"{info.suite}: {info.dataset}, {info.n_samples} samples, seed {info.seed}")
     note = "Whether model A beats model B: dmsbench compare A B"
     if len(leaderboard.rows) <= SIDE_BY_SIDE:
-        table = _table(title, f"points, with {level} intervals clustered by image. {note}")
-        table.add_column(_text(""))
+        table = blank_table(title, f"points, with {level} intervals clustered by image. {note}")
+        table.add_column(literal(""))
         for row in leaderboard.rows:
-            table.add_column(_text(one_line(row.model)), justify="right", overflow="fold", max_width=24)
+            table.add_column(literal(one_line(row.model)), justify="right", overflow="fold", max_width=24)
         by_model = [_figures(row, stacked=False) for row in leaderboard.rows]
         for name in _FIGURES:
-            table.add_row(_text(name), *(_text(figures[name]) for figures in by_model))
+            table.add_row(literal(name), *(literal(figures[name]) for figures in by_model))
         return table
-    table = _table(title, f"points; below each value its {level} interval, clustered by image. {note}")
-    table.add_column(_text("#"), justify="right")
-    table.add_column(_text("model"), overflow="fold", max_width=18)
+    table = blank_table(title, f"points; below each value its {level} interval, clustered by image. {note}")
+    table.add_column(literal("#"), justify="right")
+    table.add_column(literal("model"), overflow="fold", max_width=18)
     for heading in ("clean", "mean", "retention", "above\nchance", "area"):
-        table.add_column(_text(heading), justify="right", no_wrap=True)
-    table.add_column(_text("worst"), no_wrap=True)
-    table.add_column(_text("errors"), justify="right", no_wrap=True)
+        table.add_column(literal(heading), justify="right", no_wrap=True)
+    table.add_column(literal("worst"), no_wrap=True)
+    table.add_column(literal("errors"), justify="right", no_wrap=True)
     for row in leaderboard.rows:
         rank = UNDEFINED if row.rank is None else str(row.rank)
         cells = _figures(row, stacked=True).values()
-        table.add_row(_text(rank), _text(one_line(row.model)), *(_text(cell) for cell in cells))
+        table.add_row(literal(rank), literal(one_line(row.model)), *(literal(cell) for cell in cells))
     return table
 
 
@@ -88,41 +89,43 @@ def _figures(row: LeaderboardRow, *, stacked: bool) -> dict[str, str]:
     cells = [shown(figure, "\n" if stacked else " ") for figure in figures]
     worst = UNDEFINED
     if row.worst is not None and row.worst_score is not None:
-        worst = _stacked(row.worst) + "\n" + shown(row.worst_score, " ")
+        worst = stacked_name(row.worst) + "\n" + shown(row.worst_score, " ")
     return dict(zip(_FIGURES, [*cells, worst, rate(row.error_rate)], strict=True))
 
 
 def corruption_table(scorecards: Mapping[str, Scorecard]) -> Table:
     """Corruption × model: the mean over severities; each model's lowest is marked with ``<``."""
-    table = _table("mean over severities, by corruption", f"points; {LOWEST} marks a model's lowest")
+    table = blank_table("mean over severities, by corruption", f"points; {LOWEST} marks a model's lowest")
     names = in_catalogue_order(c.name for card in scorecards.values() for c in card.corruptions)
-    table.add_column(_text("corruption"), no_wrap=True)
+    table.add_column(literal("corruption"), no_wrap=True)
     means: dict[str, dict[str, float]] = {}
     for model, card in scorecards.items():
-        table.add_column(_text(one_line(model)), justify="right", overflow="fold", max_width=16)
+        table.add_column(literal(one_line(model)), justify="right", overflow="fold", max_width=16)
         means[model] = {c.name: c.mean.value for c in card.corruptions if not math.isnan(c.mean.value)}
     lowest = {model: min(values.values(), default=math.nan) for model, values in means.items()}
 
     def cell(model: str, name: str) -> Text:
         value = means[model].get(name, math.nan)
         marked = value == lowest[model]
-        return _text(f"{points(value)} {LOWEST if marked else ' '}", style="bold red" if marked else "")
+        return literal(f"{points(value)} {LOWEST if marked else ' '}", style="bold red" if marked else "")
 
-    table.add_row(_text("clean"), *(_text(f"{points(c.clean.value)}  ") for c in scorecards.values()))
+    table.add_row(literal("clean"), *(literal(f"{points(c.clean.value)}  ") for c in scorecards.values()))
     for name in names:
-        table.add_row(_text(_stacked(name)), *(cell(model, name) for model in means))
+        table.add_row(literal(stacked_name(name)), *(cell(model, name) for model in means))
     return table
 
 
-def comparison_table(comparison: Comparison, name_a: str, name_b: str) -> Table:
+def comparison_table(comparison: Comparison, name_a: str, name_b: str, groups: Groups | None = None) -> Table:
     """Overall, clean and every corruption: both scores, B - A with its interval, p and verdict.
 
-    The title says which model is A and which is B.
+    Groups of conditions stand below, without a test. The title says which model is A and which is B.
     """
     caption = (
         f"points; {comparison.n_pairs} pairs from {comparison.n_groups} images; p after Holm over the "
         "corruptions, overall and clean are one planned test each"
     )
+    if groups is not None and groups.by_family:
+        caption += "; groups of conditions at the end: an interval, no test"
     if comparison.n_error_pairs:
         caption += f"; pairs left out for an error in A or B: {comparison.n_error_pairs}"
     planned = [contrast for contrast in (comparison.overall, comparison.clean) if contrast is not None]
@@ -130,17 +133,28 @@ def comparison_table(comparison: Comparison, name_a: str, name_b: str) -> Table:
     rows = [*planned, *(by_name[name] for name in in_catalogue_order(by_name))]
     if any(contrast.min_p >= comparison.alpha for contrast in rows):
         caption += "; too few images for some rows to be significant, however large the difference"
-    table = _table(f"A: {one_line(name_a)}\nB: {one_line(name_b)}", caption)
-    table.add_column(_text("condition"), no_wrap=True)
+    table = blank_table(f"A: {one_line(name_a)}\nB: {one_line(name_b)}", caption)
+    table.add_column(literal("condition"), no_wrap=True)
     for title in ("A", "B"):
-        table.add_column(_text(title), justify="right", no_wrap=True)
-    table.add_column(_text("B - A"), justify="right", no_wrap=True)
-    table.add_column(_text(f"{percent(comparison.level)} interval"), justify="right", no_wrap=True)
-    table.add_column(_text("p"), justify="right", no_wrap=True)
-    table.add_column(_text("verdict"), overflow="fold")
+        table.add_column(literal(title), justify="right", no_wrap=True)
+    table.add_column(literal("B - A"), justify="right", no_wrap=True)
+    table.add_column(literal(f"{percent(comparison.level)} interval"), justify="right", no_wrap=True)
+    table.add_column(literal("p"), justify="right", no_wrap=True)
+    table.add_column(literal("verdict"), overflow="fold")
     for contrast in rows:
-        table.add_row(*_contrast_cells(contrast), end_section=contrast is (planned[-1] if planned else None))
+        last = contrast is (planned[-1] if planned else None) or contrast is rows[-1]
+        table.add_row(*_contrast_cells(contrast), end_section=last)
+    for found in () if groups is None else (groups.by_relation, groups.by_family):
+        for group in found:
+            table.add_row(*_group_cells(group), end_section=group is found[-1])
     return table
+
+
+def _group_cells(group: GroupContrast) -> list[Text]:
+    between = interval(group.ci_low, group.ci_high, signed=True)
+    figures = (points(group.a), points(group.b), signed_points(group.difference), between)
+    count = f"{group.n_conditions} condition{'' if group.n_conditions == 1 else 's'}"
+    return [literal(stacked_name(group.name)), *map(literal, figures), literal(""), literal(count)]
 
 
 def _contrast_cells(contrast: Contrast) -> list[Text]:
@@ -148,27 +162,29 @@ def _contrast_cells(contrast: Contrast) -> list[Text]:
 
     found = contrast.verdict is not Verdict.NO_DIFFERENCE
     return [
-        _text(_stacked(contrast.name)),
-        _text(points(contrast.a)),
-        _text(points(contrast.b)),
-        _text(signed_points(contrast.difference)),
-        _text(interval(contrast.ci_low, contrast.ci_high, signed=True)),
-        _text(p_value(contrast.p_adjusted)),
+        literal(stacked_name(contrast.name)),
+        literal(points(contrast.a)),
+        literal(points(contrast.b)),
+        literal(signed_points(contrast.difference)),
+        literal(interval(contrast.ci_low, contrast.ci_high, signed=True)),
+        literal(p_value(contrast.p_adjusted)),
         # Short, so that a row stays a row at 80 columns.
-        _text(contrast.verdict.value, style="bold") if found else _text("not significant"),
+        literal(contrast.verdict.value, style="bold") if found else literal("not significant"),
     ]
 
 
 def gate_table(result: GateResult) -> Table:
     """Every check of a gate: reference, candidate, change with its interval, and whether it passes."""
-    table = _table("dmsbench gate", "points, with 95 % intervals clustered by image; conditions are counts")
-    table.add_column(_text("check"), no_wrap=True)
+    table = blank_table(
+        "dmsbench gate", "points, with 95 % intervals clustered by image; conditions are counts"
+    )
+    table.add_column(literal("check"), no_wrap=True)
     for title in ("reference", "candidate", "change", "95 % interval"):
-        table.add_column(_text(title), justify="right", no_wrap=True)
-    table.add_column(_text("result"), no_wrap=True)
+        table.add_column(literal(title), justify="right", no_wrap=True)
+    table.add_column(literal("result"), no_wrap=True)
     for check in result.checks:
-        result_cell = _text("pass") if check.passed else _text("FAIL", style="bold")
-        table.add_row(_text(_stacked(check.name)), *map(_text, _gate_figures(check)), result_cell)
+        result_cell = literal("pass") if check.passed else literal("FAIL", style="bold")
+        table.add_row(literal(stacked_name(check.name)), *map(literal, _gate_figures(check)), result_cell)
     return table
 
 
@@ -181,18 +197,19 @@ def _gate_figures(check: GateCheck) -> tuple[str, str, str, str]:
     return points(check.reference), points(check.candidate), signed_points(check.change), between
 
 
-def _stacked(name: str) -> str:
+def stacked_name(name: str) -> str:
     """A joint corruption on two lines: ``gaussian_noise+`` over ``char_delete``."""
     return name.replace("+", "+\n")
 
 
-def _table(title: str, caption: str) -> Table:
+def blank_table(title: str, caption: str) -> Table:
+    """A table without columns, in the one style of all."""
     from rich import box
     from rich.table import Table
 
     return Table(
-        title=_text(title, style="bold"),
-        caption=_text(caption, style="dim"),
+        title=literal(title, style="bold"),
+        caption=literal(caption, style="dim"),
         box=box.SIMPLE_HEAD,
         padding=(0, 1, 0, 0),
         pad_edge=False,
@@ -201,7 +218,7 @@ def _table(title: str, caption: str) -> Table:
     )
 
 
-def _text(content: str, style: str = "") -> Text:
+def literal(content: str, style: str = "") -> Text:
     """Text as it is: no markup, so that a model named ``[red]`` keeps its name."""
     from rich.text import Text
 

@@ -6,7 +6,7 @@ columns. ``scorecard`` scores one model, ``compare`` two.
 
 from dmsbench.scores.bootstrap import Estimate, percentile_interval, replicate_means
 from dmsbench.scores.holm import holm
-from dmsbench.scores.paired import Comparison, ConditionPair, Contrast, Verdict, compare
+from dmsbench.scores.paired import Comparison, ConditionPair, Contrast, GroupContrast, Verdict, compare
 from dmsbench.scores.permutation import sign_flip_tests, smallest_p
 from dmsbench.scores.robustness import (
     ConditionScore,
@@ -27,6 +27,7 @@ __all__ = [
     "CorruptionScore",
     "CurvePoint",
     "Estimate",
+    "GroupContrast",
     "ScoreTable",
     "Scorecard",
     "Verdict",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
 
@@ -62,6 +63,25 @@ class Contrast:
     verdict: Verdict
     n_left_out: int = 0
     """Pairs not asked, because the corruption would make their answer wrong."""
+
+
+@dataclass(frozen=True, slots=True)
+class GroupContrast:
+    """B against A over conditions that belong together: values and interval as of a ``Contrast``.
+
+    There is no test: groups overlap with the corruptions that are tested already.
+    """
+
+    name: str
+    a: float
+    b: float
+    difference: float
+    """b − a, in [−1, 1]."""
+    ci_low: float
+    ci_high: float
+    n_conditions: int
+    """Conditions that have pairs."""
+    n_left_out: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,11 +158,9 @@ def compare_pairs(
 ) -> Comparison:
     """As ``compare``, from paired score sums."""
     level = 1.0 - alpha
-    check_settings(replicates=replicates, level=level)
     sets = _condition_sets(pairs.conditions)
     n_pairs = pairs.counts.sum(axis=0)
-    cells = np.stack([ratio(s.sum(axis=0), n_pairs) for s in (pairs.a_sums, pairs.b_sums, pairs.differences)])
-    boot = replicate_means(pairs.differences, pairs.counts, replicates=replicates, seed=(seed, 0))
+    cells, boot = _cells_and_replicates(pairs, replicates=replicates, level=level, seed=seed)
     contributions = np.column_stack(
         [np.empty((len(pairs.groups), 0)), *(_contributions(pairs, members) for members in sets.values())]
     )
@@ -180,6 +198,36 @@ def compare_pairs(
     )
 
 
+def group_contrasts(
+    pairs: Pairs,
+    groups: Mapping[str, Sequence[Condition]],
+    *,
+    seed: int = 0,
+    replicates: int = PAIRED_REPLICATES,
+    alpha: float = 0.05,
+) -> tuple[GroupContrast, ...]:
+    """B against A over each group of conditions, from the resamples of ``compare_pairs`` with this seed.
+
+    Raises ValueError on invalid settings, KeyError for a condition that the pairs do not have.
+    """
+    level = 1.0 - alpha
+    cells, boot = _cells_and_replicates(pairs, replicates=replicates, level=level, seed=seed)
+    position = {condition: i for i, condition in enumerate(pairs.conditions)}
+    found = []
+    for name, conditions in groups.items():
+        members = [position[condition] for condition in conditions]
+        found.append(
+            GroupContrast(
+                name,
+                *_means(members, cells),
+                *_interval(members, pairs, boot, level),
+                n_conditions=int(np.count_nonzero(pairs.counts[:, members].sum(axis=0))),
+                n_left_out=int(pairs.n_left_out[members].sum()),
+            )
+        )
+    return tuple(found)
+
+
 def verdict(ci_low: float, ci_high: float, p_adjusted: float, alpha: float) -> Verdict:
     """The rule of ``compare``; anything NaN shows nothing."""
     if p_adjusted < alpha and ci_low > 0.0:
@@ -199,6 +247,30 @@ def _condition_sets(conditions: tuple[Condition, ...]) -> dict[tuple[str, str], 
             sets.setdefault(("overall", "overall"), []).append(i)
             sets.setdefault(("corruption", condition.corruption), []).append(i)
     return dict(sorted(sets.items()))
+
+
+def _cells_and_replicates(
+    pairs: Pairs, *, replicates: int, level: float, seed: int
+) -> tuple[FloatArray, FloatArray]:
+    """(3, C) means of A, of B and of their difference, and (B, C) replicates of the difference."""
+    check_settings(replicates=replicates, level=level)
+    totals = pairs.counts.sum(axis=0)
+    sums = (pairs.a_sums, pairs.b_sums, pairs.differences)
+    cells = np.stack([ratio(one.sum(axis=0), totals) for one in sums])
+    return cells, replicate_means(pairs.differences, pairs.counts, replicates=replicates, seed=(seed, 0))
+
+
+def _means(members: list[int], cells: FloatArray) -> tuple[float, float, float]:
+    a, b, difference = (float(x) for x in mean_over_cells(cells[:, members]))
+    return a, b, difference
+
+
+def _interval(members: list[int], pairs: Pairs, boot: FloatArray, level: float) -> tuple[float, float]:
+    if not pairs.counts[:, members].any():
+        return float("nan"), float("nan")
+    if not pairs.differences[:, members].any():
+        return 0.0, 0.0
+    return percentile_interval(mean_over_cells(boot[:, members]), level)
 
 
 def _contributions(pairs: Pairs, members: list[int]) -> FloatArray:
@@ -223,13 +295,8 @@ def _contrast(
 ) -> Contrast:
     counts = pairs.counts[:, members]
     n_pairs, n_groups = int(counts.sum()), int(np.count_nonzero(counts.sum(axis=1)))
-    a, b, difference = (float(x) for x in mean_over_cells(cells[:, members]))
-    if not n_pairs:
-        low = high = float("nan")
-    elif not pairs.differences[:, members].any():
-        low = high = 0.0
-    else:
-        low, high = percentile_interval(mean_over_cells(boot[:, members]), level)
+    a, b, difference = _means(members, cells)
+    low, high = _interval(members, pairs, boot, level)
     return Contrast(
         name=key[1],
         a=a,

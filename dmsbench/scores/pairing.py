@@ -47,6 +47,30 @@ def pair_rows(a: Rows, b: Rows, names: tuple[str, str] = ("A", "B")) -> Pairs:
     differ, or where one leaves out what the other asks, naming what is missing. A row with an error status
     is present.
     """
+    check_same_rows(a, b, names)
+    both = a.ok & b.ok
+    shape = (len(a.groups), len(a.conditions))
+    cell = (a.row_groups() * shape[1] + a.condition)[both]
+    differences = grid_sums(cell, b.score[both] - a.score[both], shape)
+    differences[np.abs(differences) < _ROUNDING] = 0.0
+    return Pairs(
+        groups=a.groups,
+        conditions=a.conditions,
+        a_sums=grid_sums(cell, a.score[both], shape),
+        b_sums=grid_sums(cell, b.score[both], shape),
+        differences=differences,
+        counts=grid_sums(cell, None, shape),
+        n_samples=len(a.samples),
+        n_pairs=int(both.sum()),
+        n_error_pairs=int((a.error | b.error).sum()),
+        n_left_out=np.bincount(a.condition[a.left_out], minlength=shape[1]),
+        n_errors_a=int(a.error.sum()),
+        n_errors_b=int(b.error.sum()),
+    )
+
+
+def check_same_rows(a: Rows, b: Rows, names: tuple[str, str] = ("A", "B")) -> None:
+    """Raises NotComparableError as ``pair_rows``; otherwise the arrays of both stand side by side."""
     problems = [
         *missing("conditions", a.conditions, b.conditions, names),
         *missing("samples", a.samples, b.samples, names),
@@ -68,26 +92,6 @@ def pair_rows(a: Rows, b: Rows, names: tuple[str, str] = ("A", "B")) -> Pairs:
                 f"{whose[0]} leaves out {alone.size} records that {whose[1]} holds, "
                 f"{_named(one, int(alone[0]))} the first: run both with the same include_false"
             )
-
-    both = a.ok & b.ok
-    shape = (len(a.groups), len(a.conditions))
-    cell = (a.row_groups() * shape[1] + a.condition)[both]
-    differences = grid_sums(cell, b.score[both] - a.score[both], shape)
-    differences[np.abs(differences) < _ROUNDING] = 0.0
-    return Pairs(
-        groups=a.groups,
-        conditions=a.conditions,
-        a_sums=grid_sums(cell, a.score[both], shape),
-        b_sums=grid_sums(cell, b.score[both], shape),
-        differences=differences,
-        counts=grid_sums(cell, None, shape),
-        n_samples=len(a.samples),
-        n_pairs=int(both.sum()),
-        n_error_pairs=int((a.error | b.error).sum()),
-        n_left_out=np.bincount(a.condition[a.left_out], minlength=shape[1]),
-        n_errors_a=int(a.error.sum()),
-        n_errors_b=int(b.error.sum()),
-    )
 
 
 def missing(what: str, a: Sequence[object], b: Sequence[object], names: tuple[str, str]) -> list[str]:

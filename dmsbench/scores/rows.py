@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -58,6 +58,8 @@ class Rows:
     """(N,). A row that is neither this nor ok is an error."""
     changed: BoolArray
     """(N,)."""
+    measures: Mapping[str, FloatArray] = field(default_factory=dict)
+    """By column, (N,) each: further numbers of the rows, NaN where there is none or the row is not ok."""
 
     @property
     def error(self) -> BoolArray:
@@ -98,18 +100,21 @@ class Rows:
             ok=self.ok[mask],
             left_out=self.left_out[mask],
             changed=self.changed[mask],
+            measures={name: values[mask] for name, values in self.measures.items()},
         )
 
 
-def read_rows(frame: pd.DataFrame) -> Rows:
+def read_rows(frame: pd.DataFrame, measures: Sequence[str] = ()) -> Rows:
     """Check a frame of one model's records and turn it into arrays. The frame is not changed.
+
+    ``measures`` names numeric columns to take along.
 
     Raises ValueError, naming the sample where one is to blame, for: a missing column, no rows, several
     models, an empty cell in an id, an unknown status, a severity that is no whole number ≥ 0, a corruption
     named ``clean`` at a severity other than 0 (or the reverse), a sample in two groups, two rows for one
     (sample, condition), a score outside [0, 1] or NaN where the status is ok, ``changed`` unknown there.
     """
-    missing = [name for name in COLUMNS if name not in frame.columns]
+    missing = [name for name in (*COLUMNS, *measures) if name not in frame.columns]
     if missing:
         raise ValueError(f"the records lack the column(s) {', '.join(missing)}")
     if frame.empty:
@@ -161,6 +166,7 @@ def read_rows(frame: pd.DataFrame) -> Rows:
         ok=ok,
         left_out=left_out,
         changed=ok & (changed > 0.0),
+        measures={name: np.where(ok, _floats(frame, name)[order], np.nan) for name in measures},
     )
 
 

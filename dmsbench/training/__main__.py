@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import Any
 
 
 def main() -> None:
@@ -15,16 +16,23 @@ def main() -> None:
     train.add_argument("--seed", type=int, default=0, help="of the initial weights and of the data order")
     train.add_argument("--tower-epochs", type=int, help="epochs of stage 1, the vision tower")
     train.add_argument("--epochs", type=int, help="epochs of stage 2, the whole model")
-    scenes = commands.add_parser("scenes", help="train tiny-llava-scenes from scratch, or go on with it")
-    scenes.add_argument("out", type=Path, help="folder for the checkpoint")
-    scenes.add_argument("--seed", type=int, default=0, help="of the initial weights and of the scenes")
-    scenes.add_argument("--level", type=int, choices=(1, 2, 3), help="difficulty of the scenes")
+    reader = commands.add_parser("reader", help="train the language model that scenes checkpoints start from")
+    scenes = commands.add_parser("scenes", help="train tiny-llava-scenes, or go on with it")
+    for command in (reader, scenes):
+        command.add_argument("out", type=Path, help="folder for the checkpoint")
+        command.add_argument("--seed", type=int, default=0, help="of the initial weights and of the scenes")
+        command.add_argument("--level", type=int, choices=(1, 2, 3), help="difficulty of the scenes")
+        command.add_argument("--reading-steps", type=int, help="steps of stage 0, contexts alone")
+    scenes.add_argument(
+        "--regime", choices=("clean", "augmented"), help="on clean data, or half of it corrupted"
+    )
+    scenes.add_argument("--from", dest="start", type=Path, help="a reader or a checkpoint to go on from")
     scenes.add_argument("--tower-steps", type=int, help="steps of stage 1, the vision tower")
     scenes.add_argument("--steps", type=int, help="steps of stage 2, the whole model")
     rule = commands.add_parser("rule", help="choose alpha and beta of the rule-based scheduler on validation")
     rule.add_argument("checkpoint", type=Path, help="the checkpoint's folder; scheduler.json goes there")
     rule.add_argument("--samples", type=int, default=500, help="validation samples")
-    for command in (train, scenes, rule):
+    for command in (train, reader, scenes, rule):
         command.add_argument("--threads", type=int, help="CPU threads (torch's default if not given)")
     given = parser.parse_args()
 
@@ -34,6 +42,8 @@ def main() -> None:
         torch.set_num_threads(given.threads)
     if given.command == "checkpoint":
         _train(given)
+    elif given.command == "reader":
+        _train_reader(given)
     elif given.command == "scenes":
         _train_scenes(given)
     else:
@@ -48,19 +58,38 @@ def _train(given: argparse.Namespace) -> None:
     from dmsbench.training.tiny_llava import Recipe
 
     wanted = {"tower_epochs": given.tower_epochs, "epochs": given.epochs}
-    changes = {name: value for name, value in wanted.items() if value is not None}
-    accuracy = train(Recipe(seed=given.seed, **changes), given.out, _say)
+    accuracy = train(Recipe(seed=given.seed, **_given(wanted)), given.out, _say)
     _say(f"saved to {given.out}; validation accuracy {accuracy:.4f}")
 
 
+def _train_reader(given: argparse.Namespace) -> None:
+    from dmsbench.training.scenes import Recipe, train_reader
+
+    wanted = {"level": given.level, "reading_steps": given.reading_steps}
+    train_reader(Recipe(seed=given.seed, **_given(wanted)), given.out, _say)
+    _say(f"saved to {given.out}")
+
+
 def _train_scenes(given: argparse.Namespace) -> None:
+    from dmsbench.training.saving import weights_hash
     from dmsbench.training.scenes import Recipe, train
 
-    wanted = {"level": given.level, "tower_steps": given.tower_steps, "steps": given.steps}
-    changes = {name: value for name, value in wanted.items() if value is not None}
-    found = train(Recipe(seed=given.seed, **changes), given.out, _say)
+    wanted = {
+        "level": given.level,
+        "regime": given.regime,
+        "reading_steps": given.reading_steps,
+        "tower_steps": given.tower_steps,
+        "steps": given.steps,
+        "start": weights_hash(given.start) if given.start else None,
+    }
+    found = train(Recipe(seed=given.seed, **_given(wanted)), given.out, _say, given.start)
     shares = ", ".join(f"{name} {share:.4f}" for name, share in found.items())
     _say(f"saved to {given.out}; validation accuracy: {shares}")
+
+
+def _given(wanted: dict[str, Any]) -> dict[str, Any]:
+    """What the command line says; the rest is the recipe's."""
+    return {name: value for name, value in wanted.items() if value is not None}
 
 
 def _say(line: str) -> None:

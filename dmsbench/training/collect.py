@@ -65,8 +65,9 @@ class Collected:
     """N rows, with how probable the right answer is at each point: ``log_likelihood`` (N, P).
 
     ``image``, ``text``: pooled features (N, D), (N, D'). ``right`` (N, K) bool: the outcomes that a right
-    answer begins with. ``conditions`` as ``fog@3`` or ``clean``. ``tokens``: what probes are fitted on,
-    where it was asked for.
+    answer begins with. ``conditions`` as ``fog@3`` or ``clean``. Where it was asked for, ``hidden`` (N, M, D)
+    float16: what the answer's first token is drawn from at each modality's corner; ``tokens``: what probes
+    are fitted on.
     """
 
     evidence: Evidence
@@ -76,6 +77,7 @@ class Collected:
     right: torch.Tensor
     groups: tuple[str, ...]
     conditions: tuple[str, ...]
+    hidden: torch.Tensor | None = None
     tokens: Tokens | None = None
 
     def __len__(self) -> int:
@@ -98,8 +100,17 @@ def right_answer(sample: Sample) -> str:
     return max(sample.answers, key=lambda answer: counts[answer])
 
 
+def picked(names: Sequence[str], rows: torch.Tensor) -> tuple[str, ...]:
+    """The names of the rows (N,) bool."""
+    return tuple(name for name, taken in zip(names, rows.tolist(), strict=True) if taken)
+
+
 class Collector:
-    """Reads the evidence of draws, or takes it from ``folder`` where an earlier fit left it."""
+    """Reads the evidence of draws, or takes it from ``folder`` where an earlier fit left it.
+
+    ``hidden``: keep the hidden states too; ``tokens``: keep what probes are fitted on. Evidence with either
+    is kept apart from that without.
+    """
 
     def __init__(
         self,
@@ -110,12 +121,12 @@ class Collector:
         identity: dict[str, Any],
         *,
         batch_size: int = 256,
+        hidden: bool = False,
         tokens: bool = False,
     ) -> None:
-        """``tokens``: to keep also what probes are fitted on."""
+        self._tensors = (*_TENSORS, *(("hidden",) if hidden else ()), *(TOKENS if tokens else ()))
         self.adapter, self.reader, self.views, self.folder = adapter, reader, views, folder
         self.batch_size, self.tokens = batch_size, tokens
-        self._names = (*_TENSORS, *TOKENS) if tokens else _TENSORS
         self._answers: dict[str, tuple[int, ...]] = {}
         self._identity = {
             "version": _VERSION,
@@ -124,6 +135,7 @@ class Collector:
             **reader.head.settings(),
             **({"tokens": list(TOKENS)} if tokens else {}),
             **identity,
+            **({"hidden": True} if hidden else {}),
         }
 
     def collect(self, draws: Sequence[Draw], on_part: Callable[[int, int], None]) -> Collected | None:
@@ -134,7 +146,7 @@ class Collector:
         parts = []
         for some in batches(draws, PART):
             path = self.folder / f"{self._key(some)}.safetensors"
-            found = _read(path, self._names)
+            found = _read(path, self._tensors)
             if found is None:
                 found = self._part(some)
                 if self.tokens and found[1]:
@@ -161,6 +173,7 @@ class Collector:
             whole["right"].bool(),
             tuple(group for part in parts for group in part[1]),
             tuple(condition for part in parts for condition in part[2]),
+            whole.get("hidden"),
             from_tensors(whole) if self.tokens else None,
         )
 
@@ -242,7 +255,12 @@ class Collector:
                 if k is not None:
                     right[b, k] = 1
         streams = reading.streams
+        kept = {}
+        if "hidden" in self._tensors:
+            corners = streams.at[:, list(self.reader.points.corners)]
+            kept["hidden"] = streams.start.hidden[corners.to(streams.start.hidden.device)].half().cpu()
         return {
+            **kept,
             "probabilities": reading.evidence.probabilities,
             "uncertainty": reading.evidence.uncertainty,
             "consistency": reading.evidence.consistency,

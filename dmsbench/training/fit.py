@@ -16,18 +16,23 @@ from dmsbench.data import Dataset
 from dmsbench.errors import DataError, ModelError
 from dmsbench.fusion.features import ANSWERS, GROUPS, PAPER
 from dmsbench.fusion.fitting import FitSettings, fit_learned
+from dmsbench.fusion.learned import LearnedScheduler
 from dmsbench.fusion.objective import split_by_group
 from dmsbench.fusion.points import CORNERS_AND_UNIFORM, Evidence, chosen
 from dmsbench.fusion.probe import CORNERS, Probes
 from dmsbench.fusion.typicality import Typicality
 from dmsbench.models.evidence import MonteCarlo, PointReader
 from dmsbench.models.fitted import FittedFolder
+from dmsbench.models.fitted_rivals import RIVALS_FILE
 from dmsbench.models.mixed import typicality_of
+from dmsbench.models.probed import check_probable
 from dmsbench.runner.views import Views
 from dmsbench.suite import Suite
-from dmsbench.training.collect import Collected, Collector, Fittable
+from dmsbench.training.collect import Collected, Collector, Fittable, picked
+from dmsbench.training.consistency import compared, normalised
 from dmsbench.training.folds import dealt
 from dmsbench.training.probing import ProbeSettings, Probing, probed, text_signatures
+from dmsbench.training.rivals import Split, fit_rivals, rival_figures
 from dmsbench.training.simulated import DRAWS, SEVERITIES, draws, simulating, taken
 from dmsbench.training.validation import Figures, figures, unimodal
 
@@ -58,6 +63,14 @@ class FitPlan:
     times: int = DRAWS
     source: str = "corner"
     """Where signals come from, one of ``SOURCES``."""
+    mwcl: float = 0.0
+    """λ of the weight consistency loss, on weights with their gradient; see ``training.consistency``."""
+
+    def __post_init__(self) -> None:
+        if self.mwcl and self.source == "probe":
+            raise ValueError(
+                "the consistency loss is of mixed weights: a scheduler on probes chooses one point"
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,8 +98,10 @@ def fit(
     signals costs seconds. Equal data, checkpoint and plan give equal schedulers.
 
     Raises DataError where too few samples are left to fit on, ModelError where the checkpoint's numbers are
-    not finite.
+    not finite, or where probes are wanted of a checkpoint that has none.
     """
+    if plan.source == "probe":
+        check_probable(adapter)
     samples = taken(dataset, plan.limit)
     simulated = simulating(suite, plan.families)
     outcomes = _outcomes(adapter, dataset)
@@ -106,6 +121,7 @@ def fit(
         out / EVIDENCE_FOLDER,
         identity,
         batch_size=batch_size,
+        hidden=plan.mwcl > 0,
         tokens=plan.source == "probe",
     )
     drawn = draws(samples, plan.families, plan.seed, plan.times, simulated.unprotected)
@@ -119,7 +135,9 @@ def fit(
     found = collector.collect(drawn, count) if drawn else None
     if found is None:
         raise DataError(f"data set '{dataset.name}' has no sample to fit on")
-    features = (found.evidence.probabilities, found.image, found.text)
+    features = [found.evidence.probabilities, found.image, found.text]
+    if found.hidden is not None:
+        features.append(found.hidden)
     if found.log_likelihood.isnan().any() or not all(torch.isfinite(each).all() for each in features):
         raise ModelError("the checkpoint's numbers are not finite: try dtype=float32")
     return _fitted(adapter, found, dataset, suite, out, plan, outcomes, monte_carlo)
@@ -151,23 +169,29 @@ def _fitted(
     if "typicality" in features:
         typicality, distances = out_of_fold(found, ~held_out, plan.seed)
         evidence = replace(evidence, typicality=distances)
-    learned = fit_learned(
-        evidence.rows(seen),
-        found.log_likelihood[seen],
-        points=CORNERS_AND_UNIFORM,
-        features=features,
-        conditions=_picked(found.families, seen),
-        groups=_picked(found.groups, seen),
-        held_out=held_out[seen],
-        settings=FitSettings(seed=plan.seed),
-        mode="mixture" if probes is None else "choice",
-        seen=None if probes is None else CORNERS,
-    ).scheduler
+    embeddings = None if found.hidden is None else normalised(found.hidden, ~held_out)
+
+    def learn(mwcl: float) -> LearnedScheduler:
+        return fit_learned(
+            evidence.rows(seen),
+            found.log_likelihood[seen],
+            points=CORNERS_AND_UNIFORM,
+            features=features,
+            conditions=picked(found.families, seen),
+            groups=picked(found.groups, seen),
+            held_out=held_out[seen],
+            embeddings=None if embeddings is None else embeddings[seen],
+            settings=FitSettings(seed=plan.seed, mwcl=mwcl),
+            mode="mixture" if probes is None else "choice",
+            seen=None if probes is None else CORNERS,
+        ).scheduler
+
+    learned, points = learn(plan.mwcl), CORNERS_AND_UNIFORM
     shares = learned.mixture(evidence)
     if probes is not None:
         shares = chosen(shares)
-    reached = figures(shares, found.evidence, found, measured, CORNERS_AND_UNIFORM)
-    facts = {
+    reached = figures(shares, found.evidence, found, measured, points)
+    facts: dict[str, Any] = {
         "version": __version__,
         "suite": suite.name,
         "data": {
@@ -188,10 +212,22 @@ def _fitted(
         "signals": plan.signals,
         "validation": reached.to_dict(),
     }
-    if probes is not None:
+    rivals = None
+    if probes is None:
+        split = Split(~held_out, held_out & seen, measured)
+        rivals = fit_rivals(found, evidence, shares, reached.constant_shares, split, points, plan.seed)
+        facts["rivals"] = rival_figures(rivals, found, evidence, split, points)
+    else:
         monte_carlo = MonteCarlo(probes.passes, probes.rate, probes.seed)
         facts["unimodal"] = unimodal(evidence, found, measured)
+    if embeddings is not None:
+        without = learn(0.0).mixture(evidence)
+        facts["mwcl"] = compared(plan.mwcl, shares, without, embeddings, evidence, found, measured, points)
     folder = FittedFolder(learned, adapter.weights_hash, outcomes, monte_carlo, typicality, facts, probes)
+    if rivals is None:
+        (out / RIVALS_FILE).unlink(missing_ok=True)
+    else:
+        rivals.save(out, learned.fingerprint)
     folder.save(out)
     return folder, reached
 
@@ -221,7 +257,7 @@ def out_of_fold(
     """
     clean = found.clean & training
     # Images with clean rows are dealt out first, so that two of them are enough for all folds.
-    shown = set(_picked(found.groups, clean))
+    shown = set(picked(found.groups, clean))
     folds = dealt(found.groups, shown, FOLDS, seed)
 
     def fitted(rows: torch.Tensor) -> tuple[Typicality, Typicality]:
@@ -237,10 +273,6 @@ def out_of_fold(
             features = (found.image[inside], found.text[inside])
             distances[inside] = typicality_of(fitted(clean & (folds != fold)), features)
     return whole, distances
-
-
-def _picked(names: Sequence[str], rows: torch.Tensor) -> tuple[str, ...]:
-    return tuple(name for name, picked in zip(names, rows.tolist(), strict=True) if picked)
 
 
 def _outcomes(adapter: Fittable, dataset: Dataset) -> tuple[int, ...] | None:

@@ -1,4 +1,4 @@
-"""Questions as rows behind their pictures' prefixes: the prefix runs once a picture, in training too.
+"""Questions in rows behind their pictures' prefixes: the prefix runs once a picture, in training too.
 
 The same logits as ``packing`` gives, with less attention: a row sees its prefix and itself, where a pack
 computes every slot against every other and masks it away. Worth it where rows are long (a context each).
@@ -21,7 +21,7 @@ from dmsbench.training.packing import ABSENT, Turn
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """Token ids (N, T) and the additive mask (N, 1, T, P + T) of B pictures' Q turns each, N = B · Q.
+    """Token ids (N, T), their positions and the additive mask (N, 1, T, P + T) of B pictures' rows.
 
     ``places``, ``targets``: flat indices into (N · T) of the positions that predict an answer token, and
     the tokens to be predicted; ``said_places``, ``said_targets``: the same of the text evidence, in the rows
@@ -29,11 +29,16 @@ class Rows:
     """
 
     ids: torch.Tensor
+    position_ids: torch.Tensor
     mask: torch.Tensor
     places: torch.Tensor
     targets: torch.Tensor
     said_places: torch.Tensor
     said_targets: torch.Tensor
+
+
+#: What the tokens of a row belong to, where it is none of its turns: all of them, or none.
+_SHARED, _PADDING = -1, -2
 
 
 def in_rows(
@@ -44,41 +49,66 @@ def in_rows(
     pad: int,
     absent: npt.NDArray[np.int64],
     boosted: npt.NDArray[np.bool_],
+    together: int = 1,
 ) -> Rows:
     """B pictures with Q turns each behind prefixes of ``prefix`` tokens, ``image`` among them.
 
-    ``absent`` and ``boosted`` (B, Q) as in ``packing.pack``.
+    ``together`` turns of one evidence share a row: the evidence stands there once, each turn sees it and
+    itself, and its positions go on from there, so that it has the logits that it would have alone. ``absent``
+    and ``boosted`` (B, Q / together) as in ``packing.pack``, for all turns of a row.
+
+    Raises ValueError where turns that share a row differ in what comes before their questions.
     """
-    flat = [turn for asked in turns for turn in asked]
-    size = max(len(turn.ids) for turn in flat)
-    ids = np.full((len(flat), size), pad, dtype=np.int64)
-    evidence = np.zeros((len(flat), size), dtype=np.bool_)
+    rows = [asked[i : i + together] for asked in turns for i in range(0, len(asked), together)]
+    starts = [row[0].ids[: row[0].evidence.stop] for row in rows]
+    for row, start in zip(rows, starts, strict=True):
+        if any(turn.ids[: turn.evidence.stop] != start for turn in row):
+            raise ValueError("turns that share a row must have the same evidence")
+    lengths = [
+        len(start) + sum(len(turn.ids) - len(start) for turn in row)
+        for row, start in zip(rows, starts, strict=True)
+    ]
+    size = max(lengths)
+    ids = np.full((len(rows), size), pad, dtype=np.int64)
+    owner = np.full((len(rows), size), _PADDING, dtype=np.int64)
+    positions = np.zeros((len(rows), size), dtype=np.int64)
+    evidence = np.zeros((len(rows), size), dtype=np.bool_)
     gone = absent.reshape(-1)
     places: list[int] = []
     targets: list[int] = []
     said_places: list[int] = []
     said_targets: list[int] = []
-    for n, turn in enumerate(flat):
-        ids[n, : len(turn.ids)] = turn.ids
-        evidence[n, turn.evidence] = True
-        answer = range(turn.answer, len(turn.ids))
-        places += [n * size + position - 1 for position in answer]
-        targets += [turn.ids[position] for position in answer]
+    for n, (row, start) in enumerate(zip(rows, starts, strict=True)):
+        shared = len(start)
+        ids[n, :shared], owner[n, :shared], positions[n, :shared] = start, _SHARED, range(shared)
+        said = row[0].evidence
+        evidence[n, said] = True
         if gone[n] == 0:
-            said = range(turn.evidence.start, turn.evidence.stop)
-            said_places += [n * size + position - 1 for position in said]
-            said_targets += [turn.ids[position] for position in said]
+            said_places += [n * size + position - 1 for position in range(said.start, said.stop)]
+            said_targets += start[said]
+        at = shared
+        for number, turn in enumerate(row):
+            own = slice(at, at + len(turn.ids) - shared)
+            ids[n, own], owner[n, own] = turn.ids[shared:], number
+            positions[n, own] = range(shared, len(turn.ids))
+            for position in range(turn.answer, len(turn.ids)):
+                places.append(n * size + at + position - shared - 1)
+                targets.append(turn.ids[position])
+            at = own.stop
     boost = np.where(boosted.reshape(-1), math.log(2.0), 0.0)
     # Modality 1 is the image, 2 the text: the one that is gone has no keys, the other may carry log 2.
     of_image = np.where(gone == 1, ABSENT, np.where(gone == 2, boost, 0.0))
     of_text = np.where(gone == 2, ABSENT, np.where(gone == 1, boost, 0.0))
-    bias = np.zeros((len(flat), prefix + size), dtype=np.float32)
+    bias = np.zeros((len(rows), prefix + size), dtype=np.float32)
     bias[:, image] = of_image[:, None]
     bias[:, prefix:] = np.where(evidence, of_text[:, None], 0.0)
-    causal = torch.ones(size, prefix + size, dtype=torch.bool).tril(prefix)
-    mask = torch.where(causal[None], torch.from_numpy(bias)[:, None], ABSENT)
+    same = (owner[:, None, :] == _SHARED) | (owner[:, None, :] == owner[:, :, None])
+    seen = np.ones((len(rows), size, prefix + size), dtype=np.bool_)
+    seen[:, :, prefix:] = same & np.tri(size, dtype=np.bool_)
+    mask = torch.where(torch.from_numpy(seen), torch.from_numpy(bias)[:, None], ABSENT)
     return Rows(
         ids=torch.from_numpy(ids),
+        position_ids=torch.from_numpy(prefix + positions),
         mask=mask[:, None],
         places=torch.tensor(places),
         targets=torch.tensor(targets),
@@ -88,27 +118,33 @@ def in_rows(
 
 
 def hidden_of(
-    model: LlavaForConditionalGeneration, prefix_ids: Sequence[int], rows: Rows, pixel_values: torch.Tensor
+    model: LlavaForConditionalGeneration,
+    prefix_ids: Sequence[int],
+    rows: Rows,
+    pixel_values: torch.Tensor | None,
 ) -> torch.Tensor:
-    """The language model's last hidden states over all rows, (N · T, width); gradients reach the tower."""
+    """The language model's last hidden states over all rows, (N · T, width); gradients reach the tower.
+
+    Without ``pixel_values`` the prefix is its template tokens alone.
+    """
     language: Any = model.model.language_model
-    images = torch.stack(list(model.get_image_features(pixel_values, return_dict=True).pooler_output))
     embed = model.get_input_embeddings()
-    start = embed(torch.tensor(prefix_ids)).expand(len(images), -1, -1)
+    start = embed(torch.tensor(prefix_ids))[None]
+    if pixel_values is not None:
+        images = torch.stack(list(model.get_image_features(pixel_values, return_dict=True).pooler_output))
+        start = torch.cat([start.expand(len(images), -1, -1), images], dim=1)
     shared = DynamicCache(config=language.config)
-    language(inputs_embeds=torch.cat([start, images], dim=1), past_key_values=shared, use_cache=True)
-    turns = len(rows.ids) // len(images)
+    language(inputs_embeds=start, past_key_values=shared, use_cache=True)
+    turns = len(rows.ids) // len(start)
     cache = DynamicCache(config=language.config)
     for index, layer in enumerate(cast(Any, shared.layers)):
         cache.update(
             layer.keys.repeat_interleave(turns, dim=0), layer.values.repeat_interleave(turns, dim=0), index
         )
-    prefix = start.shape[1] + images.shape[1]
-    positions = torch.arange(prefix, prefix + rows.ids.shape[1]).expand(len(rows.ids), -1)
     hidden: torch.Tensor = language(
         inputs_embeds=embed(rows.ids),
         attention_mask=rows.mask,
-        position_ids=positions,
+        position_ids=rows.position_ids,
         past_key_values=cache,
         use_cache=True,
     ).last_hidden_state

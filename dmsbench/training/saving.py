@@ -24,10 +24,14 @@ def save(
     model.half().save_pretrained(out)
     model.float()
     build_processor(tokenizer).save_pretrained(out)
-    weights = (out / "model.safetensors").read_bytes()
     known = {
         **facts,
         "parameters": sum(parameter.numel() for parameter in model.parameters()),
-        "weights_blake2b": hashlib.blake2b(weights, digest_size=16).hexdigest(),
+        "weights_blake2b": weights_hash(out),
     }
     (out / "training.json").write_text(json.dumps(known, indent=2) + "\n")
+
+
+def weights_hash(folder: Path) -> str:
+    """BLAKE2b-128 of a saved checkpoint's weights, hexadecimal."""
+    return hashlib.blake2b((folder / "model.safetensors").read_bytes(), digest_size=16).hexdigest()

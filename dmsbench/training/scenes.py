@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
@@ -14,31 +13,34 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import nn
 from torch.nn import functional
 from transformers import LlavaForConditionalGeneration, PreTrainedTokenizerFast
 
 from dmsbench.data.base import Sample
-from dmsbench.data.scenes.language import KINDS, context, questions
-from dmsbench.data.scenes.render import SIDE, box, render
-from dmsbench.data.scenes.world import COLOURS, SHAPES, SIZES, SPLITS, Scene, draw_scene
+from dmsbench.data.scenes.language import KINDS
+from dmsbench.data.scenes.render import render
+from dmsbench.data.scenes.world import SPLITS
 from dmsbench.errors import DataError
 from dmsbench.files import write_atomically
-from dmsbench.training.architecture import PATCH_SIZE, build_model, build_tokenizer
+from dmsbench.training.alignment import align
+from dmsbench.training.architecture import build_model, build_tokenizer
+from dmsbench.training.damage import Damage
+from dmsbench.training.optimiser import Optimiser, Rates
 from dmsbench.training.packing import PREFIX_TEXT, Turn, cut, tokenise
 from dmsbench.training.pictures import to_pixel_values
 from dmsbench.training.prefix import Rows, hidden_of, in_rows
-from dmsbench.training.saving import save
+from dmsbench.training.reading import read
+from dmsbench.training.saving import save, weights_hash
+from dmsbench.training.scene_stream import Source
 from dmsbench.training.tiny_llava import IMAGE_TOKENS
-from dmsbench.training.tower import patches_of
 
-NAME = "tiny-llava-scenes"
+NAME, READER = "tiny-llava-scenes", "scenes-reader"
 #: In the checkpoint's folder while it is being trained.
 STATE_FILE = "training-state.pt"
 #: Steps from one state file and line of the log to the next.
 KEEP_EVERY = 250
-#: What a patch may show: nothing, or one of the classes.
-_CLASSES = (SHAPES, COLOURS, SIZES)
+#: Both of what a training may be: on clean data, or half of it corrupted.
+REGIMES = ("clean", "augmented")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,18 +48,29 @@ class Recipe:
     """Everything that decides the weights, beside the code."""
 
     seed: int = 0
-    level: int = 1
-    tower_steps: int = 1500
+    level: int = 2
+    regime: str = "clean"
+    #: The hash of the weights that training starts from, empty for none.
+    start: str = ""
+    reading_steps: int = 4000
+    tower_steps: int = 800
     steps: int = 6000
+    #: Shares of the reading steps after which scenes of two things join those of one, and then all others:
+    #: what belongs to what is learnt on pictures where little else is.
+    curriculum: tuple[float, float] = (0.1, 0.3)
     pictures_per_step: int = 32
-    questions_per_picture: int = 8
-    tower_rate: float = 2e-3
-    language_rate: float = 2e-3
+    contexts_per_picture: int = 2
+    questions_per_context: int = 4
+    matrix_rate: float = 2e-3
+    rate: float = 2e-3
     tuned_tower_rate: float = 3e-4
     weight_decay: float = 0.05
-    warm_up_steps: int = 150
-    #: Share of turns without their image, and of turns without their context.
+    warm_up_steps: int = 100
+    #: Share of rows without their image, and of rows without their context.
     absent_share: float = 0.3
+    #: Share of contexts whose first question is to say all that there is: one long answer teaches to look
+    #: and to read more than many short ones.
+    told_share: float = 0.25
     head_dropout: float = 0.1
     #: Weight of the loss of saying the context from the picture, as in captioning: answers alone teach
     #: to look too slowly.
@@ -65,95 +78,25 @@ class Recipe:
     #: As in ``tiny_llava``: share of batches with other byte pairs, and of places cut there.
     subword_share: float = 0.25
     subword_cuts: float = 0.1
+    #: Share of pictures whose picture or contexts are corrupted, where the regime is "augmented".
+    damaged_share: float = 0.5
 
-    def as_dict(self) -> dict[str, float | int]:
-        return asdict(self)
+    @property
+    def language_rates(self) -> Rates:
+        """Of the language model, and of the tower before it meets the language model."""
+        return Rates(self.matrix_rate, self.rate)
 
+    def __post_init__(self) -> None:
+        if self.regime not in REGIMES:
+            raise DataError(f"no training regime '{self.regime}': use one of {', '.join(REGIMES)}")
 
-class Source:
-    """Scenes of one split, drawn as they are wanted; the same seed draws the same ones."""
+    def as_dict(self) -> dict[str, Any]:
+        return {**asdict(self), "curriculum": list(self.curriculum)}
 
-    def __init__(self, split: str, level: int, rng: np.random.Generator) -> None:
-        self.split, self.level, self.rng = split, level, rng
-
-    def scenes(self, count: int) -> list[Scene]:
-        """The next ``count`` scenes."""
-        found: list[Scene] = []
-        while len(found) < count:
-            scene = draw_scene(self.rng, self.level)
-            if scene.split == self.split:
-                found.append(scene)
-        return found
-
-    def samples(self, scene: Scene, count: int) -> list[Sample]:
-        """``count`` samples of a scene, each with a context of its own; questions repeat where few fit."""
-        asked = questions(scene, self.rng, count)
-        return [
-            Sample(
-                id="",
-                group="",
-                image=Path(),
-                question=asked[i % len(asked)].text,
-                answers=(asked[i % len(asked)].answer,),
-                context=context(scene, self.rng),
-            )
-            for i in range(count)
-        ]
-
-
-def patch_labels(scenes: Sequence[Scene]) -> npt.NDArray[np.int64]:
-    """Per scene and patch the shape, colour and size that it shows, 0 for none: (N, 64, 3)."""
-    side = SIDE // PATCH_SIZE
-    labels = np.zeros((len(scenes), side, side, len(_CLASSES)), dtype=np.int64)
-    for n, scene in enumerate(scenes):
-        for thing, shift in zip(scene.things, scene.jitter, strict=True):
-            top, left, bottom, right = box(thing, shift)
-            # A patch shows what at least a quarter of it each way lies in.
-            rows = slice((top + PATCH_SIZE // 4) // PATCH_SIZE, -(-(bottom - PATCH_SIZE // 4) // PATCH_SIZE))
-            columns = slice(
-                (left + PATCH_SIZE // 4) // PATCH_SIZE, -(-(right - PATCH_SIZE // 4) // PATCH_SIZE)
-            )
-            labels[n, rows, columns] = [
-                1 + classes.index(value)
-                for classes, value in zip(_CLASSES, (thing.shape, thing.colour, thing.size), strict=True)
-            ]
-    return labels.reshape(len(scenes), side * side, len(_CLASSES))
-
-
-def train_tower(
-    model: LlavaForConditionalGeneration, source: Source, recipe: Recipe, log: Callable[[str], None]
-) -> None:
-    """The vision tower learns to say of each patch what it shows, in place."""
-    vision: Any = model.config.vision_config
-    heads = nn.ModuleList(nn.Linear(int(vision.hidden_size), 1 + len(classes)) for classes in _CLASSES)
-    parameters = [*model.model.vision_tower.parameters(), *heads.parameters()]
-    optimiser = torch.optim.AdamW(parameters, lr=recipe.tower_rate, weight_decay=recipe.weight_decay)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimiser, recipe.tower_rate, total_steps=max(2, recipe.tower_steps)
-    )
-    model.train()
-    for step in range(recipe.tower_steps):
-        scenes = source.scenes(recipe.pictures_per_step)
-        patches = patches_of(model, to_pixel_values(np.stack([render(scene) for scene in scenes])))
-        labels = torch.from_numpy(patch_labels(scenes))
-        loss = torch.zeros(())
-        right = []
-        for i, head in enumerate(heads):
-            scores, wanted = head(patches).flatten(0, 1), labels[..., i].flatten()
-            # Most patches are empty: what is on the others counts as much.
-            weight = torch.ones(scores.shape[1])
-            weight[0] = 0.1
-            loss = loss + functional.cross_entropy(scores, wanted, weight=weight)
-            shown = wanted > 0
-            right.append((scores.argmax(dim=1) == wanted)[shown].float().mean().item())
-        optimiser.zero_grad()
-        loss.backward()
-        nn.utils.clip_grad_norm_(parameters, 1.0)
-        optimiser.step()
-        schedule.step()
-        if step % 100 == 99:
-            found = ", ".join(f"{share:.3f}" for share in right)
-            log(f"tower step {step + 1}/{recipe.tower_steps}: loss {loss.item():.4f}; right {found}")
+    def most_things(self, step: int) -> int | None:
+        """The most things that a scene of this reading step has, None for no bound but the level's."""
+        first, second = (share * self.reading_steps for share in self.curriculum)
+        return 1 if step < first else 2 if step < second else None
 
 
 class Trainer:
@@ -168,53 +111,53 @@ class Trainer:
     ) -> None:
         self.model, self.tokenizer, self.source, self.recipe = model, tokenizer, source, recipe
         self.prefix_ids = tokenizer(PREFIX_TEXT, add_special_tokens=False)["input_ids"]
-        tower = list(model.model.vision_tower.parameters())
-        in_tower = {id(parameter) for parameter in tower}
-        language = [parameter for parameter in model.parameters() if id(parameter) not in in_tower]
-        self.optimiser = torch.optim.AdamW(
+        self.damage = Damage(source, recipe.damaged_share if recipe.regime == "augmented" else 0.0)
+        named = list(model.named_parameters())
+        tower = [(name, parameter) for name, parameter in named if "vision_tower" in name]
+        language = [(name, parameter) for name, parameter in named if "vision_tower" not in name]
+        self.optimiser = Optimiser(
             [
-                {"params": language, "lr": recipe.language_rate},
-                {"params": tower, "lr": recipe.tuned_tower_rate},
+                (language, recipe.language_rates),
+                (tower, Rates(recipe.tuned_tower_rate, recipe.tuned_tower_rate)),
             ],
             weight_decay=recipe.weight_decay,
-            betas=(0.9, 0.98),
+            steps=recipe.steps,
+            warm_up=recipe.warm_up_steps,
         )
-
-        def rate(step: int) -> float:
-            warm = min(1.0, (step + 1) / recipe.warm_up_steps)
-            return warm * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * min(1.0, step / recipe.steps))))
-
-        self.schedule = torch.optim.lr_scheduler.LambdaLR(self.optimiser, rate)
 
     def step(self) -> float:
         """One update; returns its loss."""
         recipe, rng = self.recipe, self.source.rng
         scenes = self.source.scenes(recipe.pictures_per_step)
+        count = recipe.contexts_per_picture * recipe.questions_per_context
+        pixels, samples = self.damage(
+            [render(scene) for scene in scenes],
+            [
+                self.source.samples(scene, count, recipe.questions_per_context, recipe.told_share)
+                for scene in scenes
+            ],
+        )
         fresh = rng.random() < recipe.subword_share
-        turns = [
-            [self._turn(sample, fresh) for sample in self.source.samples(scene, recipe.questions_per_picture)]
-            for scene in scenes
-        ]
-        shape = (len(turns), recipe.questions_per_picture)
+        turns = [self._turns(asked, fresh) for asked in samples]
+        shape = (len(turns), recipe.contexts_per_picture)
         draw = rng.random(shape)
         absent = np.where(draw < recipe.absent_share, 1, np.where(draw < 2 * recipe.absent_share, 2, 0))
         batch = behind(
-            self.tokenizer, self.prefix_ids, turns, absent.astype(np.int64), rng.random(shape) < 0.5
+            self.tokenizer,
+            self.prefix_ids,
+            turns,
+            absent.astype(np.int64),
+            rng.random(shape) < 0.5,
+            recipe.questions_per_context,
         )
         self.model.train()
-        hidden = hidden_of(
-            self.model, self.prefix_ids, batch, to_pixel_values(np.stack([render(scene) for scene in scenes]))
-        )
+        hidden = hidden_of(self.model, self.prefix_ids, batch, to_pixel_values(np.stack(pixels)))
         rows = functional.dropout(hidden[batch.places], recipe.head_dropout)
         loss = functional.cross_entropy(self.model.lm_head(rows), batch.targets)
         if len(batch.said_places):
             said = self.model.lm_head(hidden[batch.said_places])
             loss = loss + recipe.caption_share * functional.cross_entropy(said, batch.said_targets)
-        self.optimiser.zero_grad()
-        loss.backward()
-        nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
-        self.optimiser.step()
-        self.schedule.step()
+        self.optimiser.step(loss)
         return loss.item()
 
     def keep(self, path: Path, done: int) -> None:
@@ -224,7 +167,6 @@ class Trainer:
             "done": done,
             "model": self.model.state_dict(),
             "optimiser": self.optimiser.state_dict(),
-            "schedule": self.schedule.last_epoch,
             "torch": torch.get_rng_state(),
             "numpy": json.dumps(self.source.rng.bit_generator.state, default=lambda array: array.tolist()),
         }
@@ -240,7 +182,6 @@ class Trainer:
             raise DataError(f"{path} belongs to another recipe: remove it or choose another folder")
         self.model.load_state_dict(content["model"])
         self.optimiser.load_state_dict(content["optimiser"])
-        self.schedule.last_epoch = content["schedule"]
         torch.set_rng_state(content["torch"])
         state = json.loads(content["numpy"])
         for key, value in state["state"].items():
@@ -250,9 +191,11 @@ class Trainer:
         done: int = content["done"]
         return done
 
-    def _turn(self, sample: Sample, fresh: bool) -> Turn:
-        pieces = cut(sample.evidence, self.recipe.subword_cuts, self.source.rng) if fresh else None
-        return tokenise(self.tokenizer, sample, pieces)
+    def _turns(self, samples: Sequence[Sample], fresh: bool) -> list[Turn]:
+        """The samples as tokens; ``fresh``: each context in byte pairs of its own."""
+        share, rng = self.recipe.subword_cuts, self.source.rng
+        pieces = {text: cut(text, share, rng) for text in dict.fromkeys(s.evidence for s in samples)}
+        return [tokenise(self.tokenizer, s, pieces[s.evidence] if fresh else None) for s in samples]
 
 
 def behind(
@@ -261,6 +204,7 @@ def behind(
     turns: Sequence[Sequence[Turn]],
     absent: npt.NDArray[np.int64],
     boosted: npt.NDArray[np.bool_],
+    together: int = 1,
 ) -> Rows:
     """The turns behind their pictures' prefixes."""
     return in_rows(
@@ -270,6 +214,7 @@ def behind(
         pad=tokenizer.pad_token_id,
         absent=absent,
         boosted=boosted,
+        together=together,
     )
 
 
@@ -317,35 +262,52 @@ def accuracy(
     return found
 
 
-def train(recipe: Recipe, out: Path, log: Callable[[str], None] = print) -> dict[str, float]:
+def train(
+    recipe: Recipe, out: Path, log: Callable[[str], None] = print, start: Path | None = None
+) -> dict[str, float]:
     """Trains the checkpoint and saves it (fp16) to ``out``; returns its validation accuracies.
 
-    No scene of the validation or test split is drawn in training. The same recipe on the same library
-    versions and thread count gives the same weights, stopped and started again or not.
+    Stage 0 reads contexts, stage 1 aligns pictures with words, stage 2 asks with both. ``start``: a folder
+    to go on from, of stage 0 (``train_reader``) or a finished checkpoint, which then gets ``recipe.steps``
+    steps more under the recipe's regime. No scene of the validation or test split is drawn in training. The
+    same recipe on the same library versions and thread count gives the same weights, stopped and started
+    again or not.
     """
-    began = time.monotonic()
-    rng = np.random.Generator(np.random.Philox(key=[recipe.seed, 0x5CE]))
-    source = Source("train", recipe.level, rng)
-    words = [sample for scene in source.scenes(3000) for sample in source.samples(scene, len(KINDS))]
-    tokenizer = build_tokenizer(
-        f"USER: \n{sample.context}\n{sample.question} ASSISTANT: {sample.answers[0]}" for sample in words
-    )
-    model = build_model(tokenizer, recipe.seed)
-
-    def timed(line: str) -> None:
-        log(f"[{time.monotonic() - began:6.0f} s] {line}")
-
+    timed = _timed(log)
+    if (weights_hash(start) if start is not None else "") != recipe.start:
+        raise DataError(f"the recipe starts from weights {recipe.start or '(none)'}, not from {start}")
+    state = out / STATE_FILE
+    resumed = state.is_file()
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(recipe.seed)
-        state = out / STATE_FILE
+        if start is None:
+            model, tokenizer, source = _reader(recipe, timed, finished=resumed)
+        else:
+            # Another stream than that of stage 0.
+            source = _source(recipe, 1)
+            tokenizer = PreTrainedTokenizerFast.from_pretrained(start)
+            model = LlavaForConditionalGeneration.from_pretrained(start, dtype=torch.float32)
+            if _is_reader(start):
+                # A tower of its own for every seed: the reader's is the one it was initialised with.
+                fresh = build_model(tokenizer, recipe.seed).model
+                model.model.vision_tower.load_state_dict(fresh.vision_tower.state_dict())
+                model.model.multi_modal_projector.load_state_dict(fresh.multi_modal_projector.state_dict())
+        if not resumed and (start is None or _is_reader(start)):
+            align(
+                model,
+                tokenizer,
+                source,
+                steps=recipe.tower_steps,
+                pictures=recipe.pictures_per_step,
+                rates=recipe.language_rates,
+                weight_decay=recipe.weight_decay,
+                log=timed,
+            )
+        trainer = Trainer(model, tokenizer, source, recipe)
         first = 0
-        if state.is_file():
-            trainer = Trainer(model, tokenizer, source, recipe)
+        if resumed:
             first = trainer.resume(state)
             timed(f"goes on after step {first}")
-        else:
-            train_tower(model, source, recipe, timed)
-            trainer = Trainer(model, tokenizer, source, recipe)
         losses: list[float] = []
         for step in range(first, recipe.steps):
             losses.append(trainer.step())
@@ -366,3 +328,54 @@ def train(recipe: Recipe, out: Path, log: Callable[[str], None] = print) -> dict
     save(model, tokenizer, out, facts)
     state.unlink(missing_ok=True)
     return found
+
+
+def train_reader(recipe: Recipe, out: Path, log: Callable[[str], None] = print) -> None:
+    """Stage 0 alone, saved to ``out``: a language model that several checkpoints can start from."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(recipe.seed)
+        model, tokenizer, _ = _reader(recipe, _timed(log))
+    save(model, tokenizer, out, {"name": READER, "recipe": recipe.as_dict()})
+
+
+def _reader(
+    recipe: Recipe, log: Callable[[str], None], *, finished: bool = False
+) -> tuple[LlavaForConditionalGeneration, PreTrainedTokenizerFast, Source]:
+    """Model and tokenizer after stage 0, and the scenes to go on with; ``finished``: its weights are kept."""
+    source = _source(recipe, 0)
+    words = [sample for scene in source.scenes(3000) for sample in source.samples(scene, len(KINDS))]
+    tokenizer = build_tokenizer(
+        f"USER: \n{sample.context}\n{sample.question} ASSISTANT: {sample.answers[0]}" for sample in words
+    )
+    model = build_model(tokenizer, recipe.seed)
+    if not finished:
+        read(
+            model,
+            tokenizer,
+            source,
+            steps=recipe.reading_steps,
+            contexts=recipe.pictures_per_step,
+            questions=recipe.contexts_per_picture * recipe.questions_per_context,
+            told_share=recipe.told_share,
+            most_things=recipe.most_things,
+            rates=recipe.language_rates,
+            weight_decay=recipe.weight_decay,
+            log=log,
+        )
+        source.most = None
+    return model, tokenizer, source
+
+
+def _source(recipe: Recipe, stage: int) -> Source:
+    return Source(
+        "train", recipe.level, np.random.Generator(np.random.Philox(key=[recipe.seed, 0x5CE + stage]))
+    )
+
+
+def _is_reader(folder: Path) -> bool:
+    return bool(json.loads((folder / "training.json").read_text())["name"] == READER)
+
+
+def _timed(log: Callable[[str], None]) -> Callable[[str], None]:
+    began = time.monotonic()
+    return lambda line: log(f"[{time.monotonic() - began:6.0f} s] {line}")

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import corruptions
 from dmsbench.data.base import Dataset, Sample
 from dmsbench.errors import DmsbenchError, UnknownNameError
+from dmsbench.families import family_members
 from dmsbench.fusion.objective import unit_hash
 from dmsbench.grid import Condition, View
 from dmsbench.suite import Suite
@@ -41,15 +42,33 @@ SEVERITIES = (1, 2, 3, 4, 5)
 DRAWS = 2
 
 
+def reserved(held_out: Sequence[str]) -> tuple[str, ...]:
+    """The corruptions that these names hold out: each is one, or a whole family such as ``image:noise``.
+
+    Raises UnknownNameError for a name that is neither.
+    """
+    whole = family_members()
+    found: list[str] = []
+    for name in held_out:
+        if name not in whole and name not in corruptions.names():
+            without_target = [family for family in whole if family.endswith(f":{name}")]
+            known = without_target or [*corruptions.names(), *whole]
+            raise UnknownNameError("corruption or family", name, known)
+        found += whole.get(name, (name,))
+    return tuple(dict.fromkeys(found))
+
+
 def chosen_families(named: Sequence[str], held_out: Sequence[str]) -> tuple[str, ...]:
     """The corruptions to fit on: those named, else ``FAMILIES``, without those held out for testing.
 
-    Raises UnknownNameError for a name that is no corruption; DmsbenchError where one is both named and held
-    out, where it drops a modality (nothing is left to schedule), or where nothing is left.
+    What is held out is named as ``reserved`` takes it. Raises UnknownNameError for a name that is no
+    corruption; DmsbenchError where one is both named and held out, where it drops a modality (nothing is left
+    to schedule), or where nothing is left.
     """
-    for name in (*named, *held_out):
+    for name in named:
         if name not in corruptions.names():
             raise UnknownNameError("corruption", name, corruptions.names())
+    held_out = reserved(held_out)
     both = [name for name in named if name in held_out]
     if both:
         raise DmsbenchError(f"'{both[0]}' is held out for testing: it cannot be fitted on")

@@ -72,9 +72,11 @@ class Scene:
 JITTER = 1
 
 
-def draw_scene(rng: np.random.Generator, level: int) -> Scene:
-    """A random scene of a level, 1 to 3."""
+def draw_scene(rng: np.random.Generator, level: int, most: int | None = None) -> Scene:
+    """A random scene of a level, 1 to 3; with ``most`` 1 or more, of so many things at most."""
     low, high = LEVELS[level]
+    if most is not None:
+        low, high = min(low, most), min(high, most)
     count = int(rng.integers(low, high + 1))
     places = sorted(rng.choice(9, size=count, replace=False).tolist())
     kinds = rng.choice(len(SHAPES) * len(COLOURS), size=count, replace=False).tolist()

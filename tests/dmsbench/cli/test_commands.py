@@ -19,6 +19,7 @@ import pytest
 from PIL import Image
 from safetensors.torch import load_file, save_file
 
+from dmsbench.models.spec import SCHEDULED_TYPES
 from dmsbench.models.zoo import checkpoint_folder
 from dmsbench.runner.store import RunFolder
 from dmsbench.suite import load_suite
@@ -335,5 +336,10 @@ def test_lists(dmsbench: Call) -> None:
     assert "hit    .196" in table
     for what in ("suites", "models", "datasets", "scores", "corruptions"):
         assert dmsbench("list", what).code == 0
+    models = {entry["name"]: entry for entry in json.loads(dmsbench("list", "models", "--json").out)}
+    fusions = {name: entry["fusion"] for name, entry in models.items() if entry["kind"] == "model type"}
+    assert fusions == {**dict.fromkeys(SCHEDULED_TYPES, "static and dms"), "any other": "static only"}
+    assert models["dms"]["specification"].endswith("fusion=dms")
+    assert "static only" in dmsbench("list", "models").out
     assert "95 conditions" not in dmsbench("suite", "check", "vqa-corrupt").out
     assert "96 conditions of 19 corruptions" in dmsbench("suite", "check", "vqa-corrupt").out

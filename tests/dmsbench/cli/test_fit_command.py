@@ -21,6 +21,7 @@ def scheduler(dmsbench: Call, tmp_path: Path) -> Path:
     done = dmsbench("fit", "baseline", "--suite", "vqa-corrupt", "--out", out, "--limit", "800")
     assert done.code == 0, done.err
     assert "fitted" in done.out and "best constant" in done.out
+    assert "with what was saved beside it: rule 0." in done.out and "permuted 0." in done.out
     assert f"use it: --model NAME=tiny-llava-easy-vqa,fusion=dms,scheduler={out}" in done.out
     assert "baseline on easy_vqa/train: clean, gaussian_noise" in done.err
     return out
@@ -49,9 +50,14 @@ def test_fit_then_run(dmsbench: Call, scheduler: Path, tmp_path: Path) -> None:
 
 def test_fit_probes_then_run(dmsbench: Call, tmp_path: Path) -> None:
     out = tmp_path / "probes"
-    arguments = ("--suite", "vqa-corrupt", "--limit", "200", "--out", out, "--source", "probe", "-q")
+    arguments = ("--suite", "vqa-corrupt", "--limit", "200", "--out", out, "--source", "probe")
     done = dmsbench("fit", "baseline", *arguments)
     assert done.code == 0, done.err
+    assert f"scheduler={out}\n" in done.out and "saved beside it" not in done.out
+    for fusion in ("rule", "late", "pdf", "constant", "permuted"):
+        model = f"baseline,fusion={fusion},scheduler={out}"
+        done = dmsbench("run", "--suite", "smoke", "--out", tmp_path / "refused", "--model", model)
+        assert done.code == 2 and "with --source corner" in done.err and done.err.count("\n") == 1
     done = dmsbench(
         *("run", "--suite", "smoke", "--limit", "20", "--out", tmp_path / "results"),
         *("--model", f"probed=baseline,fusion=dms,scheduler={out}"),
@@ -71,7 +77,15 @@ def test_fit_probes_then_run(dmsbench: Call, tmp_path: Path) -> None:
         (("baseline", "--suite", "smok"), "did you mean 'smoke'"),
         (("baseline", "--suite", "smoke", "--corruption", "fogg"), "did you mean 'fog'"),
         (("baseline", "--suite", "smoke", "--corruption", "fog", "--held-out", "fog"), "held out"),
+        (("baseline", "--suite", "smoke", "--held-out", "image:nose"), "did you mean 'image:noise'"),
         (("baseline", "--suite", "smoke", "--images", "x"), "--images belongs to --data"),
+        (("baseline", "--suite", "smoke", "--mwcl", "0.5"), "add --mwcl-attached"),
+        (("baseline", "--suite", "smoke", "--mwcl-attached"), "belongs to --mwcl"),
+        (("baseline", "--suite", "smoke", "--mwcl", "inf", "--mwcl-attached"), "give a finite number"),
+        (
+            ("baseline", "--suite", "smoke", "--mwcl", "0.5", "--mwcl-attached", "--source", "probe"),
+            "use --source corner",
+        ),
         (("baseline", "--suite", "smoke", "--data", "not-there.jsonl"), "not-there.jsonl"),
     ],
 )

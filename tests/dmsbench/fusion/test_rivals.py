@@ -16,7 +16,7 @@ from dmsbench.errors import ModelError
 from dmsbench.fusion.correctness import (
     PredictedCorrectness,
     co_belief,
-    corner_signals,
+    point_signals,
     relative_calibration,
 )
 from dmsbench.fusion.points import Evidence, FusionRule, LogPool, Mixture, Points, PointScheduler
@@ -81,6 +81,26 @@ def test_rivals_find_their_corners_in_any_order() -> None:
     for kind in (LateFusion, MlaEntropy, QmfEnergy, TrustedFusion):
         expected = kind().mixture(from_logits(LOGITS))
         torch.testing.assert_close(kind(points=points).mixture(turned)[:, [2, 1, 0]], expected)
+
+
+def test_the_uniform_point_may_be_an_expert_too() -> None:
+    """Among themselves the corners stand as before."""
+    evidence = from_logits(torch.cat([LOGITS[:, :2], torch.tensor([[[2.0, 0.0, 1.0]]])], dim=1))
+    for kind in (LateFusion, MlaEntropy, QmfEnergy, TrustedFusion):
+        every, corners = kind(experts="all").mixture(evidence), kind().mixture(evidence)
+        assert (every > 0).all()
+        torch.testing.assert_close(every.sum(dim=1), torch.ones(1))
+        torch.testing.assert_close(every[:, :2] / every[:, :2].sum(), corners[:, :2])
+        assert kind(experts="all").settings() == {**kind().settings(), "experts": "all"}
+    opinion, unsure = TrustedFusion(experts="all").opinions(evidence)
+    joined = dempster(
+        *dempster(opinion[:, 0], unsure[:, 0], opinion[:, 1], unsure[:, 1]), opinion[:, 2], unsure[:, 2]
+    )
+    torch.testing.assert_close(
+        TrustedFusion(experts="all").fuse(evidence), (joined[0] + joined[1][:, None] / 3.0).float()
+    )
+    with pytest.raises(ValueError, match="experts must be one of corners, all"):
+        MlaEntropy(experts="some").mixture(evidence)
 
 
 # Late fusion and MLA
@@ -203,7 +223,7 @@ def test_co_belief_and_calibration_by_hand() -> None:
 def test_heads_are_the_penalised_logistic_optimum(case: Case) -> None:
     fitted = PredictedCorrectness.fit(case.evidence, case.right.double(), ridge=0.01)
     for head, corner in zip(fitted.heads, (0, 1), strict=True):
-        inputs = head.standardiser(corner_signals(case.evidence, corner)).double().numpy()
+        inputs = head.standardiser(point_signals(case.evidence, corner)).double().numpy()
         target = case.right[:, corner].double().numpy()
 
         def loss(at: Any, inputs: Any = inputs, target: Any = target) -> float:
@@ -243,6 +263,15 @@ def test_the_card_is_the_whole_of_it(case: Case) -> None:
     ):
         with pytest.raises(ModelError, match="card"):
             PredictedCorrectness.from_card(damaged)
+
+
+def test_a_head_for_every_point(case: Case) -> None:
+    fitted = PredictedCorrectness.fit(case.evidence, case.right.double(), experts="all")
+    corners = PredictedCorrectness.fit(case.evidence, case.right.double())
+    assert fitted.heads[:2] == corners.heads and len(fitted.heads) == 3
+    assert (fitted.mixture(case.evidence) > 0).all()
+    assert PredictedCorrectness.from_card(json.loads(json.dumps(fitted.card()))) == fitted
+    assert fitted.settings() != corners.settings()
 
 
 def test_correctness_that_does_not_fit_is_refused(case: Case) -> None:

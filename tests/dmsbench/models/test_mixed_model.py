@@ -12,6 +12,7 @@ import torch
 from tiny_blip2 import KINDS
 
 from dmsbench.fusion.points import CORNERS_AND_UNIFORM, Evidence, Points
+from dmsbench.fusion.rivals import TrustedFusion
 from dmsbench.fusion.rule_mixture import RuleMixture
 from dmsbench.fusion.schedulers import RuleScheduler
 from dmsbench.fusion.signals import confidence
@@ -214,6 +215,39 @@ def test_the_rule_as_a_mixture_has_the_rules_mean_point(
     assert biased.weights is not None and mixed.weights is not None
     np.testing.assert_allclose(mixed.weights, biased.weights, atol=1e-3)
     assert RuleMixture(rule).settings() == {"scheduler": "rule_mixture", "alpha": 20.0, "beta": 5.0}
+
+
+def test_opinions_are_joined_at_the_first_token(tiny_llava: LlavaModel, noise_pictures: list[Any]) -> None:
+    rival = TrustedFusion()
+    model = MixedModel(tiny_llava, rival, answer_space=SPACE, mixing="join")
+    answers = ask(model, noise_pictures)
+    both = [i for i in range(len(ROWS)) if i not in SINGLE]
+    state = model.encode(noise_pictures)
+    evidence = model.evidence(state, [WHERE[i] for i in both], [PROMPTS[i] for i in both])
+    fused = rival.fuse(evidence)
+    begins = {tiny_llava.first_tokens([word])[0]: word for word in SPACE}
+    assert model.reader.outcomes is not None
+    for i, best in zip(both, fused.argmax(dim=1).tolist(), strict=True):
+        token = model.reader.outcomes[best]
+        ended = token in tiny_llava.stops
+        assert answers.texts[i] == "" if ended else answers.texts[i].startswith(begins[token])
+    assert (answers.confidence[both] <= fused.max(dim=1).values.numpy() + 1e-6).all()
+    static = ask(tiny_llava, noise_pictures)
+    assert all(answers.texts[i] == static.texts[i] for i in SINGLE)
+    everything = MixedModel(tiny_llava, rival, mixing="join")
+    assert ask(everything, noise_pictures).texts
+    with pytest.raises(ValueError, match="no fusion of its own"):
+        MixedModel(tiny_llava, always(0, 0, 1), mixing="join")
+
+
+def test_logits_are_pooled_by_the_shares(tiny_llava: LlavaModel, noise_pictures: list[Any]) -> None:
+    settings, texts = set(), []
+    for mixing in ("mixture", "log_pool"):
+        model = MixedModel(tiny_llava, Told(by_confidence), answer_space=SPACE, mixing=mixing)
+        answers = ask(model, noise_pictures)
+        settings.add(json.dumps(model.settings(), sort_keys=True))
+        texts.append(tuple(np.round(answers.confidence, 4)))
+    assert len(settings) == 2 and texts[0] != texts[1]
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -13,7 +13,7 @@ from tiny_blip2 import KINDS
 from dmsbench.fusion.points import CORNERS_AND_UNIFORM
 from dmsbench.models.base import Answers, Prompt
 from dmsbench.models.blip2 import Blip2Model
-from dmsbench.models.decoding import decode, log_likelihood, prefill_points
+from dmsbench.models.decoding import POOLINGS, decode, log_likelihood, prefill_points
 from dmsbench.models.llava import LlavaModel
 
 POINTS = CORNERS_AND_UNIFORM.tensor
@@ -69,12 +69,16 @@ def test_all_on_one_point_is_that_point(adapter: Adapter, noise_pictures: list[A
         assert_same(ours, adapter.answer(state, WHERE, PROMPTS))
 
 
-def test_the_mixture_is_that_of_the_distributions(adapter: Adapter, noise_pictures: list[Any]) -> None:
+@pytest.mark.parametrize("pooling", POOLINGS)
+def test_the_mixture_is_that_of_the_distributions(
+    adapter: Adapter, noise_pictures: list[Any], pooling: str
+) -> None:
     """Against a loop that decodes one row with separate, unshared streams from whole prefills."""
     state = adapter.encode(noise_pictures)
     torch.manual_seed(1)
     shares = random_shares()
-    ours = adapter.answer_mixture(state, WHERE, PROMPTS, POINTS, shares)
+    streams = prefill_points(adapter, state, WHERE, PROMPTS, POINTS)
+    ours = decode(adapter, streams.start, streams.at, shares, pooling=pooling)
     lengths = set()
     for b, (row, prompt) in enumerate(ROWS):
         start = adapter.prefill(state, [row] * 3, [prompt] * 3, POINTS)
@@ -83,7 +87,10 @@ def test_the_mixture_is_that_of_the_distributions(adapter: Adapter, noise_pictur
         with torch.inference_mode():
             for _ in range(adapter.max_new_tokens):
                 spoken = adapter.logits(start.hidden).softmax(dim=-1)
-                mixed = (shares[b][:, None] * spoken).sum(dim=0)
+                if pooling == "logit":
+                    mixed = (adapter.logits(start.hidden) * shares[b][:, None]).sum(dim=0).softmax(dim=-1)
+                else:
+                    mixed = (shares[b][:, None] * spoken).sum(dim=0)
                 token = int(mixed.argmax())
                 total += float(mixed.max().log())
                 if token in adapter.stops:
@@ -95,6 +102,32 @@ def test_the_mixture_is_that_of_the_distributions(adapter: Adapter, noise_pictur
         assert ours.confidence[b] == pytest.approx(np.exp(total), rel=1e-3, abs=1e-6)
         lengths.add(len(tokens))
     assert len(lengths) > 1, "answers must end at different steps for this to say anything"
+
+
+def test_the_pool_differs_from_the_mixture_and_has_no_other_names(
+    tiny_llava: LlavaModel, noise_pictures: list[Any]
+) -> None:
+    state, shares = tiny_llava.encode(noise_pictures), torch.tensor([[0.4, 0.6, 0.0]]).expand(len(ROWS), -1)
+    found = []
+    for pooling in POOLINGS:
+        streams = prefill_points(tiny_llava, state, WHERE, PROMPTS, POINTS)
+        found.append(decode(tiny_llava, streams.start, streams.at, shares, pooling=pooling))
+    assert found[0].confidence[0] != pytest.approx(found[1].confidence[0], rel=1e-3)
+    streams = prefill_points(tiny_llava, state, WHERE, PROMPTS, POINTS)
+    with pytest.raises(ValueError, match="pooling must be one of probability, logit"):
+        decode(tiny_llava, streams.start, streams.at, shares, pooling="geometric")
+
+
+def test_a_first_token_that_was_decided_elsewhere(tiny_llava: LlavaModel, noise_pictures: list[Any]) -> None:
+    """The rest is what follows from it: the answer begins with it, and its confidence counts."""
+    state, shares = tiny_llava.encode(noise_pictures), torch.tensor([[0.5, 0.5, 0.0]]).expand(len(ROWS), -1)
+    (token,) = tiny_llava.first_tokens(["circle"])
+    first = torch.full((len(ROWS), tiny_llava.model.config.text_config.vocab_size), -torch.inf)
+    first[:, token] = np.log(0.25)
+    streams = prefill_points(tiny_llava, state, WHERE, PROMPTS, POINTS)
+    found = decode(tiny_llava, streams.start, streams.at, shares, first=first)
+    assert all(text.startswith("circle") for text in found.texts)
+    assert (found.confidence <= 0.25).all() and len(set(found.texts)) > 1
 
 
 def test_rows_alone_and_together(adapter: Adapter, noise_pictures: list[Any]) -> None:

@@ -51,9 +51,11 @@ def test_the_checkpoints_config_picks_the_adapter(
     other = tmp_path / "other"
     shutil.copytree(tiny_folder, other)
     config = json.loads((other / "config.json").read_text())
-    (other / "config.json").write_text(json.dumps(config | {"model_type": "qwen2_5_vl"}))
-    with pytest.raises(ModelError, match=r"model type is 'qwen2_5_vl'.*supported are blip-2, llava"):
+    (other / "config.json").write_text(json.dumps(config | {"model_type": "no_such_model"}))
+    with pytest.raises(ModelError, match=r"cannot load .*model type 'no_such_model'"):
         zoo.load(parse(f"m={other}"))
+    with pytest.raises(ModelError, match=r"type 'no_such_model' are static only.* llava, blip-2"):
+        zoo.load(parse(f"m={other},fusion=dms,alpha=1,beta=1"))
     for text in ("{", "{}"):
         (other / "config.json").write_text(text)
         with pytest.raises(ModelError, match=f"cannot load '{other}'") as caught:
@@ -109,7 +111,20 @@ def test_rivals_mix_the_corners_alone(tiny_folder: Path, noise_pictures: list[An
     answers = model.answer(state, [0, 1], prompts)
     assert answers.weights is not None
     assert answers.weights.sum(axis=1) == pytest.approx(1.0)
-    assert model.settings()["fusion"]["scheduler"] in ("late_fusion", "mla", "qmf")
+    assert model.settings()["fusion"]["scheduler"] in ("late_fusion", "mla", "qmf", "tmc")
+    assert model.mixing == ("join" if name == "tmc" else "mixture")
+
+
+def test_rivals_pool_logits_and_weigh_the_joint_pass(tiny_folder: Path) -> None:
+    zoo = Zoo(answer_space=("red", "blue"))
+    found = set()
+    for fusion in ("late", "mla", "qmf"):
+        for options in ("", ",pooling=logit", ",points=all", ",pooling=logit,points=all"):
+            model = zoo.load(parse(f"r={tiny_folder},fusion={fusion}{options}"))
+            assert isinstance(model, MixedModel)
+            assert model.mixing == ("log_pool" if "logit" in options else "mixture")
+            found.add(json.dumps(model.settings(), sort_keys=True))
+    assert len(found) == 12
 
 
 def test_controls_share_the_adapter(tiny_folder: Path) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from tiny_paligemma import save_tiny_paligemma
 
 from dmsbench.fusion.points import CORNERS_AND_UNIFORM, Evidence, Points
 from dmsbench.fusion.probe import REACH, Head, Probes
@@ -18,6 +19,7 @@ from dmsbench.models.base import Answers, Prompt
 from dmsbench.models.fixed import FixedModel
 from dmsbench.models.llava import LlavaModel
 from dmsbench.models.mixed import MixedModel
+from dmsbench.models.paligemma import PaliGemmaModel
 from dmsbench.models.probed import ProbedModel
 
 ROWS = [
@@ -31,7 +33,7 @@ ROWS = [
     (2, Prompt("What color is the circle?", context="")),
 ]
 BOTH, SINGLE = [0, 1, 2, 4, 6], [3, 5, 7]
-KINDS = ("llava", "opt", "t5")
+KINDS = ("llava", "opt", "t5", "paligemma")
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -76,8 +78,20 @@ def ask(model: Any, pictures: list[Any], rows: list[tuple[int, Prompt]] = ROWS) 
     return answers
 
 
+@pytest.fixture(scope="session")
+def paligemma(tmp_path_factory: pytest.TempPathFactory) -> PaliGemmaModel:
+    return PaliGemmaModel(save_tiny_paligemma(tmp_path_factory.mktemp("paligemma") / "gemma"))
+
+
 @pytest.fixture
-def adapter(request: pytest.FixtureRequest, tiny_llava: LlavaModel, tiny_blip2: Callable[..., Any]) -> Any:
+def adapter(
+    request: pytest.FixtureRequest,
+    tiny_llava: LlavaModel,
+    tiny_blip2: Callable[..., Any],
+    paligemma: PaliGemmaModel,
+) -> Any:
+    if request.param == "paligemma":
+        return paligemma
     return tiny_llava if request.param == "llava" else tiny_blip2(request.param)
 
 
@@ -202,6 +216,8 @@ def test_typicality_and_settings(tiny_llava: LlavaModel, noise_pictures: list[An
         ProbedModel(tiny_llava, told, probes_for(tiny_llava))
     with pytest.raises(ValueError, match="mixing"):
         ProbedModel(tiny_llava, told, probes_for(tiny_llava), mixing="stirred")
+    with pytest.raises(ValueError, match="mixing"):
+        ProbedModel(tiny_llava, told, probes_for(tiny_llava), mixing="log_pool")
     state = tiny_llava.encode(noise_pictures)
     width, deep = state.tower.shape[1], state.tokens.shape[2]
     generator = torch.Generator().manual_seed(0)

@@ -10,8 +10,9 @@ import pytest
 from rich.console import Console
 
 from dmsbench.report import ReportInfo, comparison_table, corruption_table, scorecard_table
+from dmsbench.report.groups import Groups
 from dmsbench.report.leaderboard import build
-from dmsbench.scores import Comparison, Contrast, Estimate, Scorecard, Verdict
+from dmsbench.scores import Comparison, Contrast, Estimate, GroupContrast, Scorecard, Verdict
 
 MakeCard = Callable[..., Scorecard]
 NAMES = ("jpeg_compression", "gaussian_noise", "ocr", "gaussian_noise+char_delete")
@@ -115,6 +116,21 @@ def test_corruptions_by_model(make_card: MakeCard, n_models: int) -> None:
 def test_a_model_without_a_corruption(make_card: MakeCard) -> None:
     lines = shown(corruption_table({"all": make_card(NAMES), "few": make_card(["ocr"])}))
     assert any(line.split() == ["jpeg_compression", "90.0", "n/a"] for line in lines)
+
+
+def test_groups_stand_below_without_a_test() -> None:
+    def group(name: str, n: int) -> GroupContrast:
+        return GroupContrast(name, 0.5, 0.54, 0.04, 0.012, 0.068, n)
+
+    groups = Groups(
+        (group("unseen family", 7),), (group("image:noise", 1), group("image:noise+text:word", 2))
+    )
+    lines = shown(comparison_table(comparison(), "a", "b", groups), 80)
+    rows = [line.split() for line in lines]
+    assert ["image:noise", "50.0", "54.0", "+4.00", "[+1.20,", "+6.80]", "1", "condition"] in rows
+    assert any(row[:2] == ["unseen", "family"] and row[-2:] == ["7", "conditions"] for row in rows)
+    assert any(row[:1] == ["image:noise+"] for row in rows) and ["text:word"] in rows
+    assert "image:noise" not in "".join(shown(comparison_table(comparison(), "a", "b", Groups())))
 
 
 def test_comparison() -> None:

@@ -15,8 +15,9 @@ from scipy.stats import binomtest
 from dmsbench.errors import NotComparableError
 from dmsbench.grid import Condition, View
 from dmsbench.scores import Verdict, compare, holm, sign_flip_tests, smallest_p
-from dmsbench.scores.paired import compare_pairs, verdict
-from dmsbench.scores.pairing import Pairs
+from dmsbench.scores.paired import compare_pairs, group_contrasts, verdict
+from dmsbench.scores.pairing import Pairs, pair_rows
+from dmsbench.scores.rows import read_rows
 
 GRID = (Condition(), *(Condition(View(name, s)) for name in ("blur", "fog", "snow") for s in (2, 4)))
 
@@ -144,6 +145,40 @@ def test_golden_comparison(golden: pd.DataFrame) -> None:
         ("fog@3", 0.25, 1.0, 0.75),
     ]
     assert fog.verdict is Verdict.NO_DIFFERENCE
+
+
+def test_groups_are_means_over_their_conditions(golden: pd.DataFrame) -> None:
+    """Of all corrupted conditions and of one corruption they are the contrasts; of others by hand."""
+    better = golden.assign(score=golden["score"].where(golden["image_severity"] != 3, 1.0))
+    pairs = pair_rows(read_rows(golden), read_rows(better))
+    whole = compare_pairs(pairs, seed=3, replicates=300)
+    clean, ocr, fog1, fog3 = pairs.conditions
+    sets = {"all": (ocr, fog1, fog3), "fog": (fog1, fog3), "ocr": (ocr,), "some": (fog3, ocr)}
+    found = {group.name: group for group in group_contrasts(pairs, sets, seed=3, replicates=300)}
+    assert whole.overall is not None
+    for name, contrast in (
+        ("all", whole.overall),
+        ("fog", whole.corruptions[0]),
+        ("ocr", whole.corruptions[1]),
+    ):
+        for key in ("a", "b", "difference", "ci_low", "ci_high", "n_conditions"):
+            assert getattr(found[name], key) == getattr(contrast, key), (name, key)
+    some = found["some"]
+    assert (some.a, some.b, some.difference, some.n_conditions) == (0.375, 0.75, 0.375, 2)
+    # fog@3 gains 1, 1, 0 and 1 of 4 questions of three images, ocr nothing: 0 where all draws are i2.
+    assert (some.ci_low, some.ci_high) == (0.0, 0.5)
+    assert group_contrasts(pairs, {}) == ()
+    (alone,) = group_contrasts(pairs, {"clean": [clean]})
+    assert (alone.difference, alone.ci_low, alone.ci_high) == (0.0, 0.0, 0.0)
+
+
+def test_a_group_of_errors_alone_is_undefined(make_frame: Any) -> None:
+    conditions = [Condition(View("fog", 1)), Condition(View("fog", 2))]
+    scores = np.array([[1.0, np.nan], [0.0, np.nan], [1.0, np.nan]])
+    pairs = pair_rows(*(read_rows(make_frame(scores, conditions)) for _ in "ab"))
+    (lost, both) = group_contrasts(pairs, {"lost": conditions[1:], "both": conditions}, replicates=50)
+    assert lost.n_conditions == 0 and np.isnan([lost.a, lost.difference, lost.ci_low]).all()
+    assert (both.n_conditions, both.difference) == (1, 0.0)
 
 
 def test_equal_models_have_no_difference(golden: pd.DataFrame) -> None:

@@ -10,21 +10,26 @@ from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import load_file
 
 from dmsbench.data import Dataset, load_dataset
 from dmsbench.errors import DataError, ModelError
 from dmsbench.fusion import fitting as fusion_fitting
 from dmsbench.fusion.points import CORNERS_AND_UNIFORM, Evidence, mix
 from dmsbench.fusion.typicality import Typicality, load_typicality, save_typicality
+from dmsbench.models.base import Prompt
+from dmsbench.models.blind import BlindModel
 from dmsbench.models.fitted import FIT_FILE, TYPICALITY_FILE, load_fitted
+from dmsbench.models.fitted_rivals import RIVALS_FILE
 from dmsbench.models.llava import LlavaModel
 from dmsbench.models.mixed import MixedModel
-from dmsbench.models.spec import parse
+from dmsbench.models.spec import FITTED, parse
 from dmsbench.models.zoo import Zoo
 from dmsbench.suite import load_suite
 from dmsbench.training import collect, validation
 from dmsbench.training import fit as fitting
 from dmsbench.training.collect import right_answer
+from dmsbench.training.consistency import normalised
 from dmsbench.training.fit import EVIDENCE_FOLDER, FitPlan, Progress, fit
 from dmsbench.training.simulated import FAMILIES
 
@@ -58,8 +63,65 @@ def test_what_is_saved_is_what_is_loaded(folder: Path, tiny_llava: LlavaModel, t
     model = Zoo().load(parse(f"x={tiny_folder},fusion=dms,scheduler={folder}"))
     assert isinstance(model, MixedModel) and model.mixing == "mixture"
     assert model.scheduler.settings() == loaded.scheduler.settings()
+    assert model.settings()["fusion"]["fitted_on"] == sorted(FAMILIES)
     biased = Zoo().load(parse(f"x={tiny_folder},fusion=dms,scheduler={folder},mixing=bias"))
     assert isinstance(biased, MixedModel) and biased.mixing == "bias"
+
+
+@pytest.mark.parametrize("fusion", ["late", *FITTED])
+def test_what_is_saved_beside_the_scheduler_answers(
+    folder: Path, tiny_folder: Path, noise_pictures: list[Any], fusion: str
+) -> None:
+    model = Zoo().load(parse(f"x={tiny_folder},fusion={fusion},scheduler={folder}"))
+    prompts = [Prompt("what color is the circle?"), Prompt("no"), Prompt("no", has_image=False)]
+    answers = model.answer(model.encode(noise_pictures), [0, 1, 2], prompts)
+    assert answers.weights is not None and answers.weights[2].tolist() == [0, 1]
+    assert answers.weights.sum(axis=1) == pytest.approx(1.0)
+    card = json.loads((folder / FIT_FILE).read_text())["rivals"]
+    saved = json.loads((folder / RIVALS_FILE).read_text())
+    if isinstance(model, BlindModel):
+        assert fusion in ("constant", "permuted")
+        assert model.bank.settings()["scheduler"] == fusion
+        if fusion == "constant":
+            assert list(model.bank.shares[0]) == saved["constant"]
+            constant = json.loads((folder / FIT_FILE).read_text())["validation"]["best_constant"]["accuracy"]
+            assert card["constant"]["accuracy"] == constant, "the same shares on the same rows"
+    else:
+        assert isinstance(model, MixedModel)
+        fitted = load_fitted(folder, model.adapter.settings()["weights"])
+        assert model.reader.outcomes == fitted.outcomes
+        assert model.reader.head.monte_carlo == fitted.monte_carlo
+    assert all(0 <= each["accuracy"] <= 1 for each in card.values())
+
+
+def test_rivals_of_another_fit_or_none_are_refused(folder: Path, tiny_folder: Path, tmp_path: Path) -> None:
+    for path in folder.iterdir():
+        if path.is_file():
+            (tmp_path / path.name).write_bytes(path.read_bytes())
+    saved = json.loads((tmp_path / RIVALS_FILE).read_text())
+    spec = parse(f"x={tiny_folder},fusion=rule,scheduler={tmp_path}")
+    assert Zoo().load(spec)
+    for content, words in (
+        ({**saved, "scheduler": "0" * 32}, "do not belong together"),
+        ({**saved, "format": 0}, "has format 0"),
+        ({**saved, "constant": [1.0]}, "is damaged"),
+        ({**saved, "rule": {**saved["rule"], "alpha": -1.0}}, "is damaged"),
+        ({**saved, "rule": {**saved["rule"], "temperatures": [1.0]}}, "is damaged"),
+        ({**saved, "late": {"probability": {"corners": {}}}}, "is damaged"),
+        ({**saved, "permuted": {"shares": [["x"]], "conditions": []}}, "is damaged"),
+        ([], "is damaged"),
+    ):
+        (tmp_path / RIVALS_FILE).write_text(json.dumps(content))
+        with pytest.raises(ModelError, match=words) as caught:
+            Zoo().load(spec)
+        assert "\n" not in str(caught.value)
+    (tmp_path / RIVALS_FILE).write_text("{")
+    with pytest.raises(ModelError, match="is not valid JSON"):
+        Zoo().load(spec)
+    (tmp_path / RIVALS_FILE).unlink()
+    with pytest.raises(ModelError, match="holds no rivals"):
+        Zoo().load(spec)
+    assert Zoo().load(parse(f"x={tiny_folder},fusion=dms,scheduler={tmp_path}")), "the scheduler is whole"
 
 
 def test_again_is_the_same_and_reads_nothing_anew(
@@ -110,7 +172,7 @@ def test_other_weights_are_refused(
 
 
 @pytest.mark.parametrize(
-    "damage", ["json", "missing", "key", "swapped", "typicality", "cut", "other", "number"]
+    "damage", ["json", "missing", "key", "swapped", "typicality", "cut", "other", "number", "names"]
 )
 def test_a_damaged_folder_is_refused(
     folder: Path, tiny_llava: LlavaModel, tmp_path: Path, damage: str
@@ -128,6 +190,8 @@ def test_a_damaged_folder_is_refused(
         (tmp_path / FIT_FILE).write_text(json.dumps(card))
     elif damage == "number":
         (tmp_path / FIT_FILE).write_text(json.dumps({**card, "outcomes": ["x"]}))
+    elif damage == "names":
+        (tmp_path / FIT_FILE).write_text(json.dumps({**card, "corruptions": 3}))
     elif damage == "swapped":
         (tmp_path / FIT_FILE).write_text(json.dumps({**card, "scheduler": "0" * 32}))
     elif damage == "typicality":
@@ -141,6 +205,42 @@ def test_a_damaged_folder_is_refused(
     with pytest.raises(ModelError) as caught:
         load_fitted(tmp_path, tiny_llava.weights_hash)
     assert "\n" not in str(caught.value)
+
+
+def test_the_consistency_loss_is_fitted_with_and_recorded(
+    folder: Path, tiny_llava: LlavaModel, train: Dataset, tmp_path: Path
+) -> None:
+    fitted, reached = fit(tiny_llava, train, SUITE, tmp_path, replace(PLAN, limit=200, mwcl=0.5))
+    facts = fitted.facts["mwcl"]
+    assert facts["lambda"] == 0.5 and facts["attached"]
+    assert facts["with"]["spread"] == facts["without"]["spread"] > 0, "the checkpoint is frozen"
+    assert facts["with"]["accuracy"] == round(reached.learned.accuracy, 4)
+    assert load_fitted(tmp_path, tiny_llava.weights_hash).scheduler.fitted["mwcl"] == 0.5
+    (part,) = (tmp_path / EVIDENCE_FOLDER).iterdir()
+    kept = load_file(part)
+    width = tiny_llava.model.lm_head.in_features
+    assert kept["hidden"].shape == (len(kept["consistency"]), 2, width)
+    assert kept["hidden"].dtype == torch.float16
+    # The hidden state is what the outcomes are read off: of the first row at the text corner.
+    assert fitted.outcomes is not None
+    said = tiny_llava.outcome_logits(kept["hidden"][:, 1].float(), fitted.outcomes).softmax(dim=-1)
+    torch.testing.assert_close(said, kept["probabilities"][:, 1], atol=5e-3, rtol=5e-3)
+    plain, without = fit(tiny_llava, train, SUITE, tmp_path, replace(PLAN, limit=200))
+    assert facts["without"]["accuracy"] == round(without.learned.accuracy, 4)
+    assert facts["without"]["log_likelihood"] == round(without.learned.log_likelihood, 4)
+    assert facts["with"]["loss"] != facts["without"]["loss"]
+    assert "mwcl" not in plain.facts and plain.scheduler.fingerprint != fitted.scheduler.fingerprint
+
+
+def test_hidden_states_are_scaled_by_their_length_in_training() -> None:
+    hidden = torch.randn(50, 2, 7, generator=torch.Generator().manual_seed(0)).half()
+    training = torch.arange(50) < 30
+    found = normalised(hidden, training)
+    assert float(found[training].square().sum(dim=2).mean()) == pytest.approx(1.0, abs=1e-4)
+    torch.testing.assert_close(normalised((4.0 * hidden).half(), training), found, atol=1e-3, rtol=1e-3)
+    louder = hidden.clone()
+    louder[~training] *= 3
+    assert torch.equal(normalised(louder, training)[training], found[training])
 
 
 def test_too_little_to_fit_on(tiny_llava: LlavaModel, train: Dataset, tmp_path: Path) -> None:
@@ -160,8 +260,6 @@ def test_the_scheduler_in_use_sees_what_it_was_fitted_on(
     folder: Path, tiny_llava: LlavaModel, tiny_folder: Path, noise_pictures: list[Any]
 ) -> None:
     """Shares computed by hand from the evidence are those whose mean point is recorded."""
-    from dmsbench.models.base import Prompt
-
     model = Zoo().load(parse(f"x={tiny_folder},fusion=dms,scheduler={folder}"))
     assert isinstance(model, MixedModel)
     prompts = [Prompt("what color is the circle?"), Prompt("is there a red shape?")]
@@ -183,8 +281,6 @@ def test_blip2_is_fitted_alike(
     tmp_path: Path,
     kind: str,
 ) -> None:
-    from dmsbench.models.base import Prompt
-
     spec = parse(f"x={tiny_blip2_folder(kind)}")
     fit(Zoo().adapter(spec), train, SUITE, tmp_path, replace(PLAN, limit=200))
     model = Zoo().load(parse(f"x={tiny_blip2_folder(kind)},fusion=dms,scheduler={tmp_path}"))
@@ -226,7 +322,7 @@ def test_what_is_measured_was_neither_fitted_nor_stopped_on(
     assert seen["measured"] and not seen["measured"] & seen["fitted"]
 
 
-@pytest.mark.parametrize("where", ["log_likelihood", "image", "text", "probabilities"])
+@pytest.mark.parametrize("where", ["log_likelihood", "image", "text", "probabilities", "hidden"])
 def test_numbers_that_are_not_finite_are_named(
     tiny_llava: LlavaModel, train: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str
 ) -> None:
@@ -241,7 +337,7 @@ def test_numbers_that_are_not_finite_are_named(
 
     monkeypatch.setattr(collect.Collector, "_part", broken)
     with pytest.raises(ModelError, match="not finite: try dtype=float32"):
-        fit(tiny_llava, train, SUITE, tmp_path, replace(PLAN, limit=100))
+        fit(tiny_llava, train, SUITE, tmp_path, replace(PLAN, limit=100, mwcl=float(where == "hidden")))
 
 
 def test_clean_pictures_are_as_typical_in_fitting_as_in_use() -> None:

@@ -9,15 +9,21 @@ from typing import Any
 
 import pytest
 import torch
+from tiny_paligemma import save_tiny_paligemma
+from tiny_prefixed import save_tiny
 
 from dmsbench.data import Dataset, load_dataset
 from dmsbench.errors import ModelError
 from dmsbench.models.base import Prompt
 from dmsbench.models.fitted import FIT_FILE, PROBES_FILE, TYPICALITY_FILE, load_fitted
+from dmsbench.models.fitted_rivals import RIVALS_FILE
+from dmsbench.models.idefics3 import SmolVlmModel
 from dmsbench.models.llava import LlavaModel
 from dmsbench.models.mixed import MixedModel
 from dmsbench.models.probed import ProbedModel
-from dmsbench.models.spec import parse
+from dmsbench.models.qwen2_vl import Qwen2VlModel
+from dmsbench.models.scaled import ScaledAdapter
+from dmsbench.models.spec import FITTED, parse
 from dmsbench.models.zoo import Zoo
 from dmsbench.suite import load_suite
 from dmsbench.training.fit import EVIDENCE_FOLDER, FitPlan, fit
@@ -64,8 +70,13 @@ def test_the_card_says_probes_and_the_run_uses_them(
     assert answers.weights is not None and answers.signals is not None
     assert set(answers.weights.flatten().tolist()) <= {0.0, 0.5, 1.0}
     assert torch.isfinite(answers.signals.uncertainty[0]).all()
-    other = Zoo().load(parse(f"{spec},mixing=mixture"))
-    assert isinstance(other, ProbedModel) and other.mixing == "mixture"
+    assert model.settings()["fusion"]["fitted_on"] == sorted(FAMILIES)
+    for mixing in ("mixture", "scale"):
+        other = Zoo().load(parse(f"{spec},mixing={mixing}"))
+        assert isinstance(other, ProbedModel) and other.mixing == mixing
+        assert isinstance(other.adapter, ScaledAdapter) == (mixing == "scale")
+        given = other.answer(other.encode(noise_pictures), [0, 1, 2], PROMPTS)
+        assert given.weights is not None and given.weights.sum(axis=1) == pytest.approx(1.0)
 
 
 def test_what_was_collected_is_read_again_and_gives_the_same(
@@ -84,10 +95,31 @@ def test_another_source_leaves_nothing_of_the_first(
     folder: Path, tiny_llava: LlavaModel, tiny_folder: Path, train: Dataset, tmp_path: Path
 ) -> None:
     copied(folder, tmp_path)
+    assert not (tmp_path / RIVALS_FILE).exists()
     fit(tiny_llava, train, SUITE, tmp_path, FitPlan(FAMILIES, limit=200, signals="paper"))
+    assert (tmp_path / RIVALS_FILE).exists()
     assert not (tmp_path / PROBES_FILE).exists() and not (tmp_path / TYPICALITY_FILE).exists()
     model = Zoo().load(parse(f"x={tiny_folder},fusion=dms,scheduler={tmp_path},mixing=choice"))
     assert isinstance(model, MixedModel) and model.mixing == "choice"
+    fit(tiny_llava, train, SUITE, tmp_path, PLAN)
+    assert not (tmp_path / RIVALS_FILE).exists() and (tmp_path / PROBES_FILE).exists()
+
+
+@pytest.mark.parametrize("fusion", ["late", *FITTED])
+def test_rivals_are_of_corners(folder: Path, tiny_folder: Path, fusion: str) -> None:
+    with pytest.raises(ModelError, match=f"fusion={fusion} needs .* --source corner") as caught:
+        Zoo().load(parse(f"x={tiny_folder},fusion={fusion},scheduler={folder}"))
+    assert "\n" not in str(caught.value)
+
+
+def test_pictures_of_unlike_numbers_of_tokens_have_no_probes(train: Dataset, tmp_path: Path) -> None:
+    for kind, adapter in (("qwen2_vl", Qwen2VlModel), ("smolvlm", SmolVlmModel)):
+        model = adapter(save_tiny(tmp_path / kind, kind))
+        with pytest.raises(ModelError, match=f"'{kind}', only for llava, blip-2, paligemma"):
+            fit(model, train, SUITE, tmp_path / "out", PLAN)
+    assert not (tmp_path / "out").exists()
+    with pytest.raises(ValueError, match="chooses one point"):
+        FitPlan(FAMILIES, source="probe", mwcl=0.1)
 
 
 def test_probes_of_another_checkpoint_are_refused(
@@ -136,13 +168,19 @@ def test_cards_from_before_probes_are_corners(tiny_llava: LlavaModel, train: Dat
     assert "seen" not in json.loads((tmp_path / "scheduler.json").read_text())
 
 
-def test_blip2_is_fitted_alike(
-    tiny_blip2_folder: Callable[[str], Path], train: Dataset, noise_pictures: list[Any], tmp_path: Path
+@pytest.mark.parametrize("kind", ["opt", "paligemma"])
+def test_others_are_fitted_alike(
+    tiny_blip2_folder: Callable[[str], Path],
+    train: Dataset,
+    noise_pictures: list[Any],
+    tmp_path: Path,
+    kind: str,
 ) -> None:
-    kind = "opt"
-    spec = parse(f"x={tiny_blip2_folder(kind)}")
-    fit(Zoo().adapter(spec), train, SUITE, tmp_path, PLAN)
-    model = Zoo().load(parse(f"x={tiny_blip2_folder(kind)},fusion=dms,scheduler={tmp_path}"))
+    whole = kind == "paligemma"
+    checkpoint = save_tiny_paligemma(tmp_path / kind) if whole else tiny_blip2_folder(kind)
+    out = tmp_path / "out"
+    fit(Zoo().adapter(parse(f"x={checkpoint}")), train, SUITE, out, PLAN)
+    model = Zoo().load(parse(f"x={checkpoint},fusion=dms,scheduler={out}"))
     assert isinstance(model, ProbedModel)
     answers = model.answer(model.encode(noise_pictures), [0, 1, 2], PROMPTS)
     assert answers.weights is not None and answers.weights[1].tolist() == [0, 1]

@@ -12,7 +12,7 @@ import corruptions
 from dmsbench.data.base import Sample
 from dmsbench.errors import DmsbenchError, UnknownNameError
 from dmsbench.suite import load_suite
-from dmsbench.training.simulated import DAMAGE, FAMILIES, chosen_families, draws, simulating
+from dmsbench.training.simulated import DAMAGE, FAMILIES, chosen_families, draws, reserved, simulating
 
 
 def sample(number: int, *, context: str | None = None, **about: object) -> Sample:
@@ -81,6 +81,32 @@ def test_families() -> None:
         chosen_families(("drop_image",), ())
     with pytest.raises(DmsbenchError, match="every corruption is held out"):
         chosen_families((), FAMILIES)
+
+
+def test_whole_families_are_held_out() -> None:
+    assert chosen_families((), ("image:noise", "text:word")) == (
+        "occlusion",
+        "brightness",
+        "keyboard",
+        "mask_text",
+        "mismatch_text",
+    )
+    assert reserved(("fog", "text:blank", "fog", "image:weather")) == (
+        "fog",
+        "mask_text",
+        "snow",
+        "frost",
+        "spatter",
+        "rain",
+        "shadow",
+    )
+    with pytest.raises(DmsbenchError, match="'shot_noise' is held out"):
+        chosen_families(("fog", "shot_noise"), ("image:noise",))
+    for wrong, meant in (("image:nois", "image:noise"), ("noise", "image:noise"), ("oclusion", "occlusion")):
+        with pytest.raises(UnknownNameError, match=f"did you mean '{meant}'"):
+            chosen_families((), (wrong,))
+    with pytest.raises(UnknownNameError, match="unknown corruption 'image:noise'"):
+        chosen_families(("image:noise",), ())
 
 
 def test_corruptions_are_made_as_the_suite_sets_them() -> None:

@@ -1,0 +1,170 @@
+"""What Dynamic Modality Scheduling is worth on context-vqa-corrupt: seeds, regimes, rivals and controls.
+
+    python -m benchmarks.scheduling OUT [--seeds 5] [--limit 300] [--jobs 2] [--summary FOLDER]
+
+Per seed a checkpoint is trained on clean scenes, and from it another on corrupted ones (the corruptions that
+schedulers are fitted on); each gets a scheduler with all signals and one with the paper's three, and runs the
+suite beside static fusion, fixed points, rivals and controls, all of the same checkpoint. Seeds share stage 0
+(a language model that reads contexts), as checkpoints share a language model; vision tower, projector and all
+training with pictures are their own. Everything is kept in OUT and a stopped experiment goes on.
+``--summary`` writes the figures, and every score, to a folder.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+SUITE = "context-vqa-corrupt"
+READER_STEPS, STEPS, AUGMENTED_STEPS, TOWER_STEPS = 4000, 1200, 400, 600
+#: Samples of the training split that schedulers are fitted on.
+FIT_LIMIT = 8000
+
+
+@dataclass(frozen=True)
+class Arm:
+    """A checkpoint of one seed under one regime."""
+
+    regime: str
+    seed: int
+
+    @property
+    def name(self) -> str:
+        return f"{self.regime}-{self.seed}"
+
+
+def models(checkpoint: Path, fitted: Path, paper: Path) -> list[str]:
+    """NAME=SPEC of everyone who is asked."""
+    own = f"scheduler={fitted}"
+    options = {
+        "static": "fusion=static",
+        "image": "fusion=image",
+        "w75": "fusion=fixed,weight=0.75",
+        "w25": "fusion=fixed,weight=0.25",
+        "text": "fusion=text",
+        "dms": f"fusion=dms,{own}",
+        "dms-paper": f"fusion=dms,scheduler={paper}",
+        "dms-bias": f"fusion=dms,{own},mixing=bias",
+        "rule": f"fusion=rule,{own}",
+        "constant": f"fusion=constant,{own}",
+        "permuted": f"fusion=permuted,{own}",
+        "late": f"fusion=late,{own}",
+        "late-3": f"fusion=late,{own},points=all",
+        "mla": "fusion=mla",
+        "qmf": "fusion=qmf",
+        "pdf": f"fusion=pdf,{own}",
+        "tmc": "fusion=tmc",
+    }
+    return [f"{name}={checkpoint},{how}" for name, how in options.items()]
+
+
+def call(log: Path, *arguments: str) -> None:
+    """A command of ours, its output kept; CalledProcessError where it fails."""
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("ab") as file:
+        subprocess.run(
+            [sys.executable, "-m", *arguments],
+            check=True,
+            stdout=file,
+            stderr=file,
+            env={**os.environ, "OMP_NUM_THREADS": "1", "CI": "true"},
+        )
+
+
+def trained(folder: Path) -> bool:
+    return (folder / "training.json").is_file()
+
+
+class Experiment:
+    """The steps of one checkpoint, each done once."""
+
+    def __init__(self, out: Path, limit: int) -> None:
+        self.out, self.limit = out, limit
+
+    def reader(self) -> None:
+        folder = self.out / "reader"
+        if not trained(folder):
+            steps = ("--reading-steps", str(READER_STEPS))
+            call(self.out / "logs/reader.log", "dmsbench.training", "reader", str(folder), *steps)
+
+    def train(self, arm: Arm) -> None:
+        folder = self.checkpoint(arm)
+        if trained(folder):
+            return
+        start = self.out / "reader"
+        if arm.regime == "augmented":
+            start = self.checkpoint(Arm("clean", arm.seed))
+        steps = STEPS if arm.regime == "clean" else AUGMENTED_STEPS
+        options = ("--seed", str(arm.seed), "--regime", arm.regime, "--from", str(start))
+        lengths = ("--steps", str(steps), "--tower-steps", str(TOWER_STEPS))
+        call(self.log(arm), "dmsbench.training", "scenes", str(folder), *options, *lengths)
+
+    def fit(self, arm: Arm) -> None:
+        whole, paper = (self.scheduler(arm, signals) for signals in ("all", "paper"))
+        if not (paper / "fit.json").is_file():
+            self._fit(arm, whole, "all")
+            # The same evidence: only what the scheduler may look at differs.
+            shutil.copytree(whole / "evidence", paper / "evidence", dirs_exist_ok=True)
+            self._fit(arm, paper, "paper")
+
+    def _fit(self, arm: Arm, folder: Path, signals: str) -> None:
+        options = ("--suite", SUITE, "--limit", str(FIT_LIMIT), "--signals", signals, "--out", str(folder))
+        call(self.log(arm), "dmsbench", "fit", f"{arm.name}={self.checkpoint(arm)}", *options)
+
+    def run(self, arm: Arm) -> None:
+        named = models(self.checkpoint(arm), *(self.scheduler(arm, signals) for signals in ("all", "paper")))
+        asked = [part for name in named for part in ("--model", name)]
+        options = ("--suite", SUITE, "--limit", str(self.limit), "--out", str(self.results(arm)))
+        call(self.log(arm), "dmsbench", "run", *options, *asked)
+
+    def whole(self, arm: Arm) -> None:
+        for step in (self.train, self.fit, self.run):
+            step(arm)
+
+    def checkpoint(self, arm: Arm) -> Path:
+        return self.out / "checkpoints" / arm.name
+
+    def scheduler(self, arm: Arm, signals: str) -> Path:
+        return self.out / "schedulers" / f"{arm.name}-{signals}"
+
+    def results(self, arm: Arm) -> Path:
+        return self.out / "results" / arm.name
+
+    def log(self, arm: Arm) -> Path:
+        return self.out / "logs" / f"{arm.name}.log"
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("out", type=Path)
+    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--limit", type=int, default=300, help="questions of the test split")
+    parser.add_argument("--jobs", type=int, default=2, help="seeds at a time, one thread each")
+    parser.add_argument("--summary", type=Path, help="folder for the figures")
+    given = parser.parse_args(arguments)
+    experiment = Experiment(given.out, given.limit)
+    experiment.reader()
+
+    def seed(number: int) -> None:
+        for regime in ("clean", "augmented"):
+            experiment.whole(Arm(regime, number))
+            print(f"done: {regime}, seed {number}", flush=True)
+
+    with ThreadPoolExecutor(given.jobs) as pool:
+        list(pool.map(seed, range(given.seeds)))
+    if given.summary:
+        from benchmarks.scheduling_summary import summarise
+
+        arms = [Arm(regime, number) for regime in ("clean", "augmented") for number in range(given.seeds)]
+        summarise({(arm.regime, arm.seed): experiment.results(arm) for arm in arms}, given.summary)
+
+
+if __name__ == "__main__":
+    main()
