@@ -153,8 +153,8 @@ class Regime:
         images = len(set(self.seeds[0].groups.values()))
         lines = [
             f"{len(self.seeds)} seeds, {questions} questions of {images} pictures, {len(self.corrupted)} "
-            "corrupted conditions. Points; in brackets 95 % t intervals over seeds of the paired difference from "
-            "static.",
+            "corrupted conditions. Points; in brackets 95 % t intervals over seeds of the paired difference "
+            "from static.",
             "",
             *_header("model", "clean", "clean − static", "mean over conditions", "mean − static", "by seed"),
         ]
