@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 SUITE = "context-vqa-corrupt"
-READER_STEPS, STEPS, AUGMENTED_STEPS, TOWER_STEPS = 4000, 1200, 400, 600
+READER_STEPS, STEPS, AUGMENTED_STEPS, TOWER_STEPS = 4000, 1000, 400, 600
 #: Samples of the training split that schedulers are fitted on.
 FIT_LIMIT = 8000
 
@@ -51,7 +51,6 @@ def models(checkpoint: Path, fitted: Path, paper: Path) -> list[str]:
         "text": "fusion=text",
         "dms": f"fusion=dms,{own}",
         "dms-paper": f"fusion=dms,scheduler={paper}",
-        "dms-bias": f"fusion=dms,{own},mixing=bias",
         "rule": f"fusion=rule,{own}",
         "constant": f"fusion=constant,{own}",
         "permuted": f"fusion=permuted,{own}",

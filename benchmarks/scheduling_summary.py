@@ -1,11 +1,11 @@
-"""The figures of ``benchmarks.scheduling``: every seed's records to tables, and a file of all scores."""
+"""The figures of ``benchmarks/scheduling.py``: every seed's records to tables, and a file of all scores."""
 
 from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, astuple, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +15,15 @@ import pandas as pd
 from dmsbench.families import by_family, by_relation
 from dmsbench.grid import Condition, View
 from dmsbench.runner.find import runs
-from dmsbench.scores.headroom import headroom
+from dmsbench.scores import Estimate
+from dmsbench.scores.headroom import Headroom, headroom
 
 #: Fixed points of the simplex, static among them: what the oracle chooses from.
 POINTS = ("static", "image", "w75", "w25", "text")
 MAIN = "dms"
+#: Whose gains by kind of damage are printed with their intervals; the others' are in summary.json.
+WITH_INTERVAL = ("dms", "dms-paper", "constant")
+REPLICATES = 2000
 #: Of Student's t, two-sided 95 %, by degrees of freedom.
 T95 = {1: 12.706, 2: 4.303, 3: 3.182, 4: 2.776, 5: 2.571, 6: 2.447, 7: 2.365, 8: 2.306, 9: 2.262}
 KEYS = ["condition", "sample"]
@@ -88,9 +92,8 @@ class Spread:
             return math.nan
         return T95[n - 1] * float(np.std(self.values, ddof=1)) / math.sqrt(n)
 
-    def told(self, signed: bool = False) -> str:
-        sign = "+" if signed else ""
-        return f"{self.mean:{sign}.2f} [{self.mean - self.half:{sign}.2f}, {self.mean + self.half:{sign}.2f}]"
+    def told(self) -> str:
+        return f"{self.mean:+.2f} [{self.mean - self.half:+.2f}, {self.mean + self.half:+.2f}]"
 
     def as_dict(self) -> dict[str, Any]:
         return {
@@ -101,136 +104,172 @@ class Spread:
         }
 
 
-def _means(seed: Seed, conditions: Sequence[str]) -> pd.Series:
-    """Points: equal weight for every condition."""
-    chosen = seed.scores[seed.scores.index.get_level_values("condition").isin(conditions)]
-    return 100 * chosen.groupby(level="condition").mean().mean()
-
-
 def summarise(found: Mapping[tuple[str, int], Path], out: Path) -> None:
     """Writes summary.md, summary.json and scores.parquet."""
     out.mkdir(parents=True, exist_ok=True)
     seeds = {key: read(path) for key, path in found.items()}
+    regimes = {
+        regime: Regime(tuple(seed for (of, _), seed in seeds.items() if of == regime))
+        for regime in dict.fromkeys(regime for regime, _ in seeds)
+    }
     lines = ["# context-vqa-corrupt: what scheduling is worth", ""]
-    content: dict[str, Any] = {}
-    for regime in dict.fromkeys(regime for regime, _ in seeds):
-        own = [seed for (of, _), seed in seeds.items() if of == regime]
-        content[regime] = _regime(regime, own, lines)
-    (out / "summary.md").write_text("\n".join(lines) + "\n")
+    for regime, whole in regimes.items():
+        lines += [
+            f"## Checkpoints trained on {'clean data' if regime == 'clean' else 'half corrupted data'}",
+            "",
+        ]
+        for part in (whole.scores, whole.headroom, whole.kinds, whole.weights, whole.signals):
+            lines += [*part(), ""]
+    (out / "summary.md").write_text("\n".join(lines))
+    content = {regime: whole.content for regime, whole in regimes.items()}
     (out / "summary.json").write_text(json.dumps(content, indent=1) + "\n")
-    whole = pd.concat(
+    table = pd.concat(
         {key: seed.scores.astype("uint8") for key, seed in seeds.items()}, names=["regime", "seed"]
     )
-    whole.reset_index().to_parquet(out / "scores.parquet", compression="zstd", index=False)
+    table.reset_index().to_parquet(out / "scores.parquet", compression="zstd", index=False)
 
 
-def _regime(regime: str, seeds: Sequence[Seed], lines: list[str]) -> dict[str, Any]:
-    names = list(seeds[0].scores.columns)
-    every = seeds[0].conditions
-    corrupted = [text for text, condition in every.items() if not condition.is_clean]
-    clean = [text for text, condition in every.items() if condition.is_clean]
-    questions = seeds[0].scores.loc[clean[0]].shape[0]
-    images = len(set(seeds[0].groups.values()))
-    lines += [
-        f"## Checkpoints trained on {'clean data' if regime == 'clean' else 'half corrupted data'}",
-        "",
-        f"{len(seeds)} seeds, {questions} questions of {images} pictures, {len(corrupted)} corrupted "
-        "conditions. Points; in brackets 95 % t intervals over seeds of the paired difference from static.",
-        "",
-        "| model | clean | clean − static | mean over conditions | mean − static | by seed |",
-        "|:--|--:|--:|--:|--:|:--|",
-    ]
-    table: dict[str, Any] = {}
-    for name in names:
-        at_clean, mean = ([_means(seed, which) for seed in seeds] for which in (clean, corrupted))
-        gains = Spread(tuple(float(one[name] - one["static"]) for one in mean))
-        losses = Spread(tuple(float(one[name] - one["static"]) for one in at_clean))
-        scores = [Spread(tuple(float(one[name]) for one in part)) for part in (at_clean, mean)]
-        table[name] = {
-            "clean": scores[0].as_dict(),
-            "mean": scores[1].as_dict(),
-            "clean_gain": losses.as_dict(),
-            "gain": gains.as_dict(),
-        }
-        by_seed = " ".join(f"{value:+.1f}" for value in gains.values)
-        at_clean_gain, gain = ("", "") if name == "static" else (losses.told(True), gains.told(True))
-        cells = (name, f"{scores[0].mean:.1f}", at_clean_gain, f"{scores[1].mean:.1f}", gain, by_seed)
-        lines.append(f"| {' | '.join(cells)} |")
-    rooms = {name: _rooms(seeds, name, corrupted) for name in names if name not in POINTS}
-    lines += [
-        "",
-        "Headroom: the best fixed point per condition minus static, chosen on the rows that it is scored on. "
-        "Scores are the seeds' means; intervals resample pictures.",
-        "",
-        "| model | gain | available | closed (%) | closed by seed (%) | over the best constant point |",
-        "|:--|--:|--:|--:|:--|--:|",
-    ]
-    for name, (pooled, closed) in rooms.items():
-        by_seed = " ".join(f"{100 * value:.0f}" for value in closed)
-        share = (
-            f"{100 * pooled.closed.value:.0f} [{100 * pooled.closed.low:.0f}, {100 * pooled.closed.high:.0f}]"
-        )
-        lines.append(
-            f"| {name} | {_told(pooled.gain)} | {_told(pooled.available)} | {share} | {by_seed} | "
-            f"{_told(pooled.over_constant)} ({pooled.constant_point}) |"
-        )
-    groups = {
-        **by_relation(every.values(), seeds[0].fitted_on),
-        **by_family(every.values()),
-        **_by_corruption(every.values()),
-    }
-    shown = [name for name in names if name not in ("static", "w75", "w25")]
-    lines += [
-        "",
-        f"Gain over static by kind of damage; fitted on {', '.join(seeds[0].fitted_on)}.",
-        "",
-        f"| conditions | number | static | {' | '.join(shown)} |",
-        f"|:--|--:|--:|{'--:|' * len(shown)}",
-    ]
-    kinds: dict[str, Any] = {}
-    for label, conditions in groups.items():
-        wanted = [str(condition) for condition in conditions]
-        means = [_means(seed, wanted) for seed in seeds]
-        gains = {name: Spread(tuple(float(one[name] - one["static"]) for one in means)) for name in shown}
-        kinds[label] = {name: gain.as_dict() for name, gain in gains.items()}
-        static = float(np.mean([one["static"] for one in means]))
-        cells = [
-            gain.told(True) if name in ("dms", "dms-paper") else f"{gain.mean:+.1f}"
-            for name, gain in gains.items()
+class Regime:
+    """The seeds of one regime; each method gives a section's lines and keeps its figures in ``content``."""
+
+    def __init__(self, seeds: Sequence[Seed]) -> None:
+        self.seeds = seeds
+        self.content: dict[str, Any] = {}
+        self.every = seeds[0].conditions
+        self.names = list(seeds[0].scores.columns)
+        self.corrupted = [text for text, condition in self.every.items() if not condition.is_clean]
+        self.clean = [text for text, condition in self.every.items() if condition.is_clean]
+
+    def means(self, conditions: Sequence[str]) -> list[pd.Series]:
+        """Points per model and seed: equal weight for every condition."""
+        found = []
+        for seed in self.seeds:
+            chosen = seed.scores[seed.scores.index.get_level_values("condition").isin(conditions)]
+            found.append(100 * chosen.groupby(level="condition").mean().mean())
+        return found
+
+    def scores(self) -> list[str]:
+        questions = self.seeds[0].scores.loc[self.clean[0]].shape[0]
+        images = len(set(self.seeds[0].groups.values()))
+        lines = [
+            f"{len(self.seeds)} seeds, {questions} questions of {images} pictures, {len(self.corrupted)} "
+            "corrupted conditions. Points; in brackets 95 % t intervals over seeds of the paired difference "
+            "from static.",
+            "",
+            *_header("model", "clean", "clean − static", "mean over conditions", "mean − static", "by seed"),
         ]
-        lines.append(f"| {label} | {len(wanted)} | {static:.1f} | {' | '.join(cells)} |")
-    weights = _weights(seeds, every)
-    lines += ["", f"Mean image weight of `{MAIN}` by severity, mean of the seeds.", ""]
-    lines += ["| corruption | clean | 1 | 2 | 3 | 4 | 5 |", "|:--|--:|--:|--:|--:|--:|--:|"]
-    lines += [f"| {name} | {' | '.join(f'{value:.2f}' for value in row)} |" for name, row in weights.items()]
-    signals = _signals(seeds)
-    lines += ["", 'AUROC of each signal against "this modality is corrupted", mean of the seeds.', ""]
-    lines += ["| signal | of | AUROC |", "|:--|:--|--:|"]
-    lines += [f"| {signal} | {modality} | {value:.3f} |" for (signal, modality), value in signals.items()]
-    lines.append("")
-    return {
-        "models": table,
-        "kinds": kinds,
-        "weights": weights,
-        "headroom": {
-            name: {
-                "closed": pooled.closed.value,
-                "low": pooled.closed.low,
-                "high": pooled.closed.high,
-                "seeds": closed,
+        at_clean, mean = self.means(self.clean), self.means(self.corrupted)
+        table = self.content["models"] = {}
+        for name in self.names:
+            own = {
+                "clean": _spread(at_clean, name),
+                "clean_gain": _spread(at_clean, name, "static"),
+                "mean": _spread(mean, name),
+                "gain": _spread(mean, name, "static"),
             }
-            for name, (pooled, closed) in rooms.items()
-        },
-        "signals": {f"{signal} of {modality}": value for (signal, modality), value in signals.items()},
-    }
+            table[name] = {what: spread.as_dict() for what, spread in own.items()}
+            gains = ("", "") if name == "static" else (own["clean_gain"].told(), own["gain"].told())
+            by_seed = " ".join(f"{value:+.1f}" for value in own["gain"].values)
+            cells = (name, f"{own['clean'].mean:.1f}", gains[0], f"{own['mean'].mean:.1f}", gains[1], by_seed)
+            lines.append(_line(cells))
+        return lines
+
+    def headroom(self) -> list[str]:
+        lines = [
+            "Headroom: the best fixed point per condition minus static, chosen on the rows that it is scored "
+            "on. Scores are the seeds' means; intervals resample pictures.",
+            "",
+            *_header(
+                "model", "gain", "available", "closed (%)", "closed by seed (%)", "over the best constant"
+            ),
+        ]
+        pooled = sum(seed.scores for seed in self.seeds) / len(self.seeds)
+        table = self.content["headroom"] = {}
+        for name in self.names:
+            if name in POINTS:
+                continue
+            whole = self._room(pooled, name, REPLICATES)
+            closed = [100 * self._room(seed.scores, name, 10).closed.value for seed in self.seeds]
+            table[name] = {what: asdict(getattr(whole, what)) for what in ("gain", "available", "closed")}
+            table[name] |= {"closed_by_seed": closed, "over_constant": asdict(whole.over_constant)}
+            share = "{:.0f} [{:.0f}, {:.0f}]".format(*(100 * value for value in astuple(whole.closed)[:3]))
+            over = f"{_told(whole.over_constant)} ({whole.constant_point})"
+            by_seed = " ".join(f"{value:.0f}" for value in closed)
+            lines.append(_line((name, _told(whole.gain), _told(whole.available), share, by_seed, over)))
+        return lines
+
+    def _room(self, scores: pd.DataFrame, name: str, replicates: int) -> Headroom:
+        chosen = scores[scores.index.get_level_values("condition").isin(self.corrupted)]
+        return headroom(
+            chosen[list(POINTS)].to_numpy(),
+            chosen[name].to_numpy(),
+            candidates=POINTS,
+            conditions=chosen.index.get_level_values("condition").tolist(),
+            groups=[self.seeds[0].groups[sample] for sample in chosen.index.get_level_values("sample")],
+            static="static",
+            replicates=replicates,
+        )
+
+    def kinds(self) -> list[str]:
+        fitted_on = self.seeds[0].fitted_on
+        groups = {
+            **by_relation(self.every.values(), fitted_on),
+            **by_family(self.every.values()),
+            **_by_corruption(self.every.values()),
+        }
+        shown = [name for name in self.names if name not in ("static", "w75", "w25")]
+        lines = [
+            f"Gain over static by kind of damage; schedulers are fitted on {', '.join(fitted_on)}.",
+            "",
+            *_header("conditions", "number", "static", *shown),
+        ]
+        table = self.content["kinds"] = {}
+        for label, conditions in groups.items():
+            means = self.means([str(condition) for condition in conditions])
+            gains = {name: _spread(means, name, "static") for name in shown}
+            table[label] = {name: gain.as_dict() for name, gain in gains.items()}
+            static = f"{_spread(means, 'static').mean:.1f}"
+            cells = [
+                gain.told() if name in WITH_INTERVAL else f"{gain.mean:+.1f}" for name, gain in gains.items()
+            ]
+            lines.append(_line((label, str(len(conditions)), static, *cells)))
+        return lines
+
+    def weights(self) -> list[str]:
+        means = [seed.weights[MAIN].groupby(level="condition").mean() for seed in self.seeds]
+
+        def mean(text: str) -> float:
+            return float(np.mean([found[text] for found in means]))
+
+        table: dict[str, dict[int, float]] = {}
+        for text, condition in self.every.items():
+            if not condition.is_clean:
+                table.setdefault(condition.corruption, {0: mean(self.clean[0])})[condition.severity] = mean(
+                    text
+                )
+        self.content["weights"] = table
+        lines = [f"Mean image weight of `{MAIN}` by severity, mean of the seeds.", ""]
+        lines += _header("corruption", "clean", "1", "2", "3", "4", "5")
+        for name, row in table.items():
+            lines.append(_line((f"`{name}`", *(f"{row[severity]:.2f}" for severity in sorted(row)))))
+        return lines
+
+    def signals(self) -> list[str]:
+        table: dict[str, list[float]] = {}
+        for entry in (entry for seed in self.seeds for entry in seed.signals):
+            if not entry["family"] and entry["auroc"] is not None:
+                table.setdefault(f"{entry['signal']} | {entry['modality']}", []).append(entry["auroc"])
+        self.content["signals"] = table
+        lines = ['AUROC of each signal against "this modality is corrupted", mean of the seeds.', ""]
+        lines += _header("signal", "of", "AUROC")
+        return lines + [f"| {name} | {np.mean(values):.3f} |" for name, values in table.items()]
 
 
-def _told(estimate: Any) -> str:
-    value, low, high = (100 * number for number in (estimate.value, estimate.low, estimate.high))
-    return f"{value:+.2f} [{low:+.2f}, {high:+.2f}]"
+def _spread(means: Sequence[pd.Series], name: str, less: str | None = None) -> Spread:
+    return Spread(tuple(float(one[name] - (0.0 if less is None else one[less])) for one in means))
 
 
-def _by_corruption(conditions: Any) -> dict[str, tuple[Condition, ...]]:
+def _by_corruption(conditions: Iterable[Condition]) -> dict[str, tuple[Condition, ...]]:
     found: dict[str, list[Condition]] = {}
     for condition in conditions:
         if not condition.is_clean:
@@ -238,39 +277,13 @@ def _by_corruption(conditions: Any) -> dict[str, tuple[Condition, ...]]:
     return {name: tuple(members) for name, members in found.items()}
 
 
-def _rooms(seeds: Sequence[Seed], name: str, corrupted: Sequence[str]) -> tuple[Any, list[float]]:
-    def room(scores: pd.DataFrame, replicates: int) -> Any:
-        chosen = scores[scores.index.get_level_values("condition").isin(corrupted)]
-        return headroom(
-            chosen[list(POINTS)].to_numpy(),
-            chosen[name].to_numpy(),
-            candidates=POINTS,
-            conditions=chosen.index.get_level_values("condition").tolist(),
-            groups=[seeds[0].groups[sample] for sample in chosen.index.get_level_values("sample")],
-            static="static",
-            replicates=replicates,
-        )
-
-    pooled = sum(seed.scores for seed in seeds[1:]) + seeds[0].scores if len(seeds) > 1 else seeds[0].scores
-    return room(pooled / len(seeds), 2000), [float(room(seed.scores, 10).closed.value) for seed in seeds]
+def _told(estimate: Estimate) -> str:
+    return "{:+.2f} [{:+.2f}, {:+.2f}]".format(*(100 * value for value in astuple(estimate)[:3]))
 
 
-def _weights(seeds: Sequence[Seed], every: Mapping[str, Condition]) -> dict[str, list[float]]:
-    means = [seed.weights[MAIN].groupby(level="condition").mean() for seed in seeds]
-    clean = [text for text, condition in every.items() if condition.is_clean]
-    found: dict[str, dict[int, float]] = {}
-    for text, condition in every.items():
-        value = float(np.mean([mean[text] for mean in means]))
-        if not condition.is_clean:
-            found.setdefault(condition.corruption, {0: float(np.mean([mean[clean[0]] for mean in means]))})
-            found[condition.corruption][condition.severity] = value
-    return {name: [row[severity] for severity in sorted(row)] for name, row in found.items()}
+def _header(first: str, *others: str) -> list[str]:
+    return [_line((first, *others)), _line((":--", *("--:" for _ in others)))]
 
 
-def _signals(seeds: Sequence[Seed]) -> dict[tuple[str, str], float]:
-    found: dict[tuple[str, str], list[float]] = {}
-    for seed in seeds:
-        for entry in seed.signals:
-            if not entry["family"] and entry["auroc"] is not None:
-                found.setdefault((entry["signal"], entry["modality"]), []).append(entry["auroc"])
-    return {key: float(np.mean(values)) for key, values in found.items()}
+def _line(cells: Iterable[str]) -> str:
+    return f"| {' | '.join(cells)} |"

@@ -53,8 +53,8 @@ class Recipe:
     #: The hash of the weights that training starts from, empty for none.
     start: str = ""
     reading_steps: int = 4000
-    tower_steps: int = 800
-    steps: int = 6000
+    tower_steps: int = 600
+    steps: int = 1000
     #: Shares of the reading steps after which scenes of two things join those of one, and then all others:
     #: what belongs to what is learnt on pictures where little else is.
     curriculum: tuple[float, float] = (0.1, 0.3)
