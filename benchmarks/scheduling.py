@@ -1,6 +1,7 @@
 """What Dynamic Modality Scheduling is worth on context-vqa-corrupt: seeds, regimes, rivals and controls.
 
-    python -m benchmarks.scheduling OUT [--seeds 5] [--limit 300] [--jobs 2] [--summary FOLDER]
+    python -m benchmarks.scheduling OUT [--seeds 5] [--limit 300] [--jobs 2]
+        [--summary FOLDER]
 
 Per seed a checkpoint is trained on clean scenes, and from it another on corrupted ones (the corruptions that
 schedulers are fitted on); each gets a scheduler with all signals and one with the paper's three, and runs the
@@ -23,6 +24,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 SUITE = "context-vqa-corrupt"
+REGIMES = ("clean", "augmented")
 READER_STEPS, STEPS, AUGMENTED_STEPS, TOWER_STEPS = 4000, 1000, 400, 600
 #: Samples of the training split that schedulers are fitted on.
 FIT_LIMIT = 8000
@@ -144,6 +146,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("out", type=Path)
     parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--regimes", nargs="+", choices=REGIMES, default=REGIMES)
     parser.add_argument("--limit", type=int, default=300, help="questions of the test split")
     parser.add_argument("--jobs", type=int, default=2, help="seeds at a time, one thread each")
     parser.add_argument("--summary", type=Path, help="folder for the figures")
@@ -151,17 +154,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
     experiment = Experiment(given.out, given.limit)
     experiment.reader()
 
-    def seed(number: int) -> None:
-        for regime in ("clean", "augmented"):
-            experiment.whole(Arm(regime, number))
-            print(f"done: {regime}, seed {number}", flush=True)
+    def whole(arm: Arm) -> None:
+        experiment.whole(arm)
+        print(f"done: {arm.name}", flush=True)
 
-    with ThreadPoolExecutor(given.jobs) as pool:
-        list(pool.map(seed, range(given.seeds)))
+    arms = [Arm(regime, number) for regime in given.regimes for number in range(given.seeds)]
+    for regime in REGIMES:  # the augmented checkpoints start from the clean ones
+        with ThreadPoolExecutor(given.jobs) as pool:
+            list(pool.map(whole, [arm for arm in arms if arm.regime == regime]))
     if given.summary:
         from benchmarks.scheduling_summary import summarise
 
-        arms = [Arm(regime, number) for regime in ("clean", "augmented") for number in range(given.seeds)]
         summarise({(arm.regime, arm.seed): experiment.results(arm) for arm in arms}, given.summary)
 
 

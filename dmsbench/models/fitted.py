@@ -15,8 +15,9 @@ from dmsbench.fusion.probe import Probes
 from dmsbench.fusion.typicality import Typicality, load_typicality, save_typicality
 from dmsbench.models.base import MODALITIES
 from dmsbench.models.evidence import MonteCarlo
+from dmsbench.models.spec import FIT_FILE
 
-FIT_FILE, TYPICALITY_FILE = "fit.json", "typicality.safetensors"
+TYPICALITY_FILE = "typicality.safetensors"
 PROBES_FILE = "probes.safetensors"
 #: Where unimodal predictions come from: the checkpoint at the corners, or probes.
 SOURCES = ("corner", "probe")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from types import MappingProxyType
 from typing import Protocol
 
@@ -41,11 +40,11 @@ def rival(
     experts = spec.options.get("points", "corners")
     pooling = spec.options.get("pooling", "probability")
     mixing = "log_pool" if pooling == "logit" else "mixture"
-    if fitted is None:
+    folder = spec.scheduler
+    if fitted is None or folder is None:
         scheduler = _PLAIN[spec.fusion](experts=experts)
         mixing = "join" if spec.fusion == "tmc" else mixing
         return MixedModel(adapter, scheduler, answer_space=answer_space, mixing=mixing)
-    folder = Path(spec.options["scheduler"])
     if fitted.source != "corner":
         raise ModelError(
             f"model '{spec.name}': fusion={spec.fusion} needs what a fit with --source corner saves beside "

@@ -12,8 +12,15 @@ from dmsbench.errors import DmsbenchError, UnknownNameError
 
 #: Embedded checkpoints and what each is.
 CHECKPOINTS: Mapping[str, str] = MappingProxyType(
-    {"tiny-llava-easy-vqa": "LLaVA of 0.7 million parameters, trained on easy-VQA (clean pictures)"}
+    {
+        "tiny-llava-easy-vqa": "LLaVA of 0.7 million parameters, trained on easy-VQA (clean pictures)",
+        "tiny-llava-scenes": "LLaVA of 0.7 million parameters, trained on clean scenes with contexts; brings "
+        "a scheduler",
+    }
 )
+_WEIGHTS = Path(__file__).parent / "weights"
+#: Where a checkpoint's folder keeps a scheduler that was fitted for it, and the file that makes it one.
+OWN_SCHEDULER, FIT_FILE = "scheduler", "fit.json"
 #: Builtin models: an embedded checkpoint with options.
 BUILTIN: Mapping[str, str] = MappingProxyType(
     {
@@ -22,6 +29,8 @@ BUILTIN: Mapping[str, str] = MappingProxyType(
         "image-only": "tiny-llava-easy-vqa,fusion=image",
         "text-only": "tiny-llava-easy-vqa,fusion=text",
         "late-fusion": "tiny-llava-easy-vqa,fusion=late",
+        "baseline-scenes": "tiny-llava-scenes,fusion=static",
+        "dms-scenes": "tiny-llava-scenes,fusion=dms",
     }
 )
 #: Model types, as a checkpoint's config names them, whose modalities can be weighted, and what each loads.
@@ -45,7 +54,8 @@ OPTIONS: Mapping[str, str] = MappingProxyType(
         "fusion": "static, dms; a control: image (only), text (only), fixed; a rival: late, mla, qmf, tmc; "
         "with what dmsbench fit saved: rule, pdf, constant, permuted",
         "weight": "the image's weight, from 0 to 1; the text has the rest (fixed)",
-        "scheduler": "folder that dmsbench fit made (dms; late, rule, pdf, constant, permuted from corners)",
+        "scheduler": "folder that dmsbench fit made, by default the one that the checkpoint brings (dms; "
+        "late, rule, pdf, constant, permuted from corners)",
         "mixing": "mixture (of answers), bias (on attention), scale (of tokens), choice (of one point) (dms; "
         "bias, scale: fixed too)",
         "pooling": "probability or logit: what of the answers is averaged (late, mla, qmf, pdf)",
@@ -65,11 +75,13 @@ LOADING = ("dtype", "attention", "revision", "max_new_tokens")
 RIVALS = ("late", "mla", "qmf", "tmc")
 #: Rivals and controls that a fit makes beside its scheduler.
 FITTED = ("rule", "pdf", "constant", "permuted")
+#: Options of the rule that is not fitted.
+RULE_OPTIONS = ("alpha", "beta", "passes")
 FUSIONS = ("static", "dms", "image", "text", "fixed", *RIVALS, *FITTED)
 #: Options that belong to some kinds of fusion; elsewhere they would do nothing.
 _BELONGS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
-        **dict.fromkeys(("alpha", "beta", "passes"), ("dms",)),
+        **dict.fromkeys(RULE_OPTIONS, ("dms",)),
         "mixing": ("dms", "fixed"),
         "scheduler": ("dms", "late", *FITTED),
         "pooling": ("late", "mla", "qmf", "pdf"),
@@ -114,12 +126,36 @@ class ModelSpec:
         image = {"image": 1.0, "text": 0.0, "fixed": self.number("weight")}.get(self.fusion)
         return None if image is None else (image, 1.0 - image)
 
+    @property
+    def scheduler(self) -> Path | None:
+        """The folder of the fit that is used: the one given, else the one that the checkpoint brings.
+
+        None where the fusion takes none, and where an option of the rule asks for the rule.
+        """
+        if "scheduler" in self.options:
+            return Path(self.options["scheduler"])
+        if self.fusion not in ("dms", *FITTED) or set(RULE_OPTIONS) & set(self.options):
+            return None
+        return own_scheduler(self.checkpoint)
+
     def number(self, option: str) -> float | None:
         """A numeric option, None where it is not given."""
         return None if option not in self.options else _NUMBERS[option](self.options[option])
 
     def __str__(self) -> str:
         return ",".join([self.checkpoint, *(f"{key}={value}" for key, value in sorted(self.options.items()))])
+
+
+def checkpoint_folder(name: str) -> Path:
+    """The folder of an embedded checkpoint."""
+    return _WEIGHTS / name
+
+
+def own_scheduler(checkpoint: str) -> Path | None:
+    """The fitted scheduler in a checkpoint's folder, None where there is none."""
+    folder = checkpoint_folder(checkpoint) if checkpoint in CHECKPOINTS else Path(checkpoint)
+    found = folder / OWN_SCHEDULER
+    return found if _is_folder(str(found)) and (found / FIT_FILE).is_file() else None
 
 
 def parse(text: str) -> ModelSpec:
@@ -150,7 +186,7 @@ def parse(text: str) -> ModelSpec:
         options[key] = value
     if not (checkpoint in CHECKPOINTS or _is_folder(checkpoint) or _looks_like_hub_id(checkpoint)):
         raise UnknownNameError("model", checkpoint, [*BUILTIN, *CHECKPOINTS])
-    _check_together(text, options)
+    _check_together(text, checkpoint, options)
     builtin = text.partition(",")[0]
     name = name or (builtin if builtin in BUILTIN else checkpoint.rstrip("/").rsplit("/", 1)[-1])
     if not name or set(name) & set("/\\:=,") or name.startswith("."):
@@ -158,7 +194,7 @@ def parse(text: str) -> ModelSpec:
     return ModelSpec(name, checkpoint, MappingProxyType(options))
 
 
-def _check_together(text: str, options: Mapping[str, str]) -> None:
+def _check_together(text: str, checkpoint: str, options: Mapping[str, str]) -> None:
     fusion = options.get("fusion", "static")
     for key, needed in _BELONGS.items():
         if key in options and fusion not in needed:
@@ -169,13 +205,13 @@ def _check_together(text: str, options: Mapping[str, str]) -> None:
         )
     if fusion == "fixed" and "weight" not in options:
         raise DmsbenchError(f"model '{text}': fusion=fixed needs weight=, the image's share from 0 to 1")
-    if fusion in FITTED and "scheduler" not in options:
+    if fusion in FITTED and "scheduler" not in options and own_scheduler(checkpoint) is None:
         raise DmsbenchError(
             f"model '{text}': fusion={fusion} needs scheduler=DIR, a folder that dmsbench fit made"
         )
     if "scheduler" not in options:
         return
-    for key in ("alpha", "beta", "passes"):
+    for key in RULE_OPTIONS:
         if key in options:
             raise DmsbenchError(f"model '{text}': option '{key}' is the rule's, not a fitted scheduler's")
     if not _is_folder(options["scheduler"]):

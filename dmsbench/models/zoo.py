@@ -27,10 +27,9 @@ from dmsbench.models.qwen2_vl import Qwen2VlModel, Qwen25VlModel
 from dmsbench.models.rivals import rival
 from dmsbench.models.scaled import ScaledAdapter
 from dmsbench.models.scheduled import ScheduledModel
-from dmsbench.models.spec import CHECKPOINTS, FITTED, RIVALS, ModelSpec
+from dmsbench.models.spec import CHECKPOINTS, FITTED, RIVALS, ModelSpec, checkpoint_folder
 from dmsbench.models.static import StaticModel
 
-_WEIGHTS = Path(__file__).parent / "weights"
 #: Where a checkpoint folder keeps the rule's hyperparameters, chosen on validation.
 SCHEDULER_FILE = "scheduler.json"
 #: The options that decide how a checkpoint is loaded; models that agree in them share its adapter.
@@ -52,11 +51,6 @@ _ADAPTERS: Mapping[str, type[Adapter]] = MappingProxyType(
 _Model = TypeVar("_Model", Adapter, StaticModel)
 
 
-def checkpoint_folder(name: str) -> Path:
-    """The folder of an embedded checkpoint."""
-    return _WEIGHTS / name
-
-
 class Zoo:
     """Loads models for one device; ``answer_space`` lists the answers of a closed task, if it is one."""
 
@@ -75,7 +69,7 @@ class Zoo:
         weighted = ScaledAdapter(adapter) if spec.options.get("mixing") == "scale" else adapter
         if spec.point is not None:
             return FixedModel(weighted, spec.point)
-        fitted = self._folder(adapter, spec) if "scheduler" in spec.options else None
+        fitted = None if spec.scheduler is None else self._folder(adapter, spec.scheduler)
         if spec.fusion in (*RIVALS, *FITTED):
             return rival(adapter, spec, self.answer_space, fitted)
         if fitted is not None:
@@ -113,8 +107,7 @@ class Zoo:
             )
         return self._kept(self._adapters, _ADAPTERS[kind], spec)
 
-    def _folder(self, adapter: Adapter, spec: ModelSpec) -> FittedFolder:
-        folder = Path(spec.options["scheduler"])
+    def _folder(self, adapter: Adapter, folder: Path) -> FittedFolder:
         fitted = load_fitted(folder, adapter.weights_hash)
         if fitted.outcomes is not None:
             for answer in self.answer_space:

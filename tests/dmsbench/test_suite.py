@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 
 from dmsbench.errors import DmsbenchError, SuiteError, UnknownNameError
 from dmsbench.grid import Condition, View
+from dmsbench.models.spec import parse
 from dmsbench.suite import Suite, builtin_suites, load_suite
 
 GOOD: dict[str, Any] = {
@@ -41,7 +43,19 @@ def test_builtin_suites_load_and_hold_what_they_promise() -> None:
     assert len(load_suite("smoke").conditions) == 1 + 6 * 3
     context = load_suite("context-vqa-corrupt")
     assert len(context.conditions) == 1 + 20 * 5
-    assert (context.models, context.protect, context.dataset.level) == ((), (), 2)
+    assert (context.protect, context.dataset.level) == ((), 2)
+    arms = [parse(text) for text in context.models]
+    assert [(arm.name, arm.fusion) for arm in arms] == [
+        ("baseline", "static"),
+        ("dms", "dms"),
+        ("image-only", "image"),
+        ("text-only", "text"),
+    ]
+    # Both arms are one checkpoint, and what schedules it was fitted for this suite.
+    assert {arm.checkpoint for arm in arms} == {"tiny-llava-scenes"}
+    assert arms[1].scheduler is not None
+    card = json.loads((arms[1].scheduler / "fit.json").read_text())
+    assert (card["suite"], card["data"]["split"]) == (context.name, "train")
 
 
 def test_conditions_clean_first_and_on_the_side_that_a_corruption_targets(tmp_path: Path) -> None:

@@ -19,8 +19,7 @@ import pytest
 from PIL import Image
 from safetensors.torch import load_file, save_file
 
-from dmsbench.models.spec import SCHEDULED_TYPES
-from dmsbench.models.zoo import checkpoint_folder
+from dmsbench.models.spec import SCHEDULED_TYPES, checkpoint_folder
 from dmsbench.runner.store import RunFolder
 from dmsbench.suite import load_suite
 

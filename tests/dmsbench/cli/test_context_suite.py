@@ -46,6 +46,29 @@ def test_a_run_asks_everything_of_pictures_and_contexts(
     assert dmsbench("compare", "static", "dms", "--out", tmp_path).code == 0
 
 
+def test_the_shipped_checkpoint_is_scheduled_by_what_it_brings(
+    dmsbench: Callable[..., Any], tmp_path: Path, one_thread: None
+) -> None:
+    more = ["--model", "permuted=tiny-llava-scenes,fusion=permuted"]
+    more += ["--model", "constant=tiny-llava-scenes,fusion=constant"]
+    named = [part for text in load_suite(SUITE).models for part in ("--model", text)]
+    options = ["--corruption", "gaussian_noise", "--severity", 4, "--limit", 60, "--out", tmp_path]
+    done = dmsbench("run", "--suite", SUITE, *named, *more, *options, "--quiet")
+    assert done.code == 0, done.err
+    (path,) = (tmp_path / SUITE).iterdir()
+    folder = RunFolder(path)
+    score, weight = {}, {}
+    for name in folder.manifest()["models"]:
+        found = folder.records(name).groupby("image_severity")
+        score[name], weight[name] = found["score"].mean(), found["weight_image"].mean()
+    # Both corners answer what they can see; noise leaves the context, and the scheduler notices.
+    assert min(score[name][0] for name in ("baseline", "dms", "image-only", "text-only")) > 0.8
+    assert score["image-only"][4] < score["text-only"][4] - 0.2
+    assert score["dms"][4] > score["baseline"][4]
+    assert weight["dms"][4] < 0.25 < 0.4 < weight["dms"][0]
+    assert abs(weight["permuted"][4] - weight["permuted"][0]) < 0.1
+
+
 def test_the_context_is_damaged_and_the_question_is_not() -> None:
     suite = load_suite(SUITE)
     dataset = scenes.load(count=40)

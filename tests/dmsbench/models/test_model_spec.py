@@ -11,7 +11,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dmsbench.errors import DmsbenchError, UnknownNameError
-from dmsbench.models.spec import BUILTIN, CHECKPOINTS, OPTIONS, ModelSpec, parse
+from dmsbench.models.spec import (
+    BUILTIN,
+    CHECKPOINTS,
+    FIT_FILE,
+    OPTIONS,
+    OWN_SCHEDULER,
+    ModelSpec,
+    parse,
+)
 
 EMBEDDED = "tiny-llava-easy-vqa"
 
@@ -201,3 +209,19 @@ def test_options_of_the_scheduler_need_one() -> None:
         parse("baseline,passes=4")
     assert parse("dms,alpha=3").name == "dms"
     assert parse("x=dms,alpha=3").number("alpha") == 3
+
+
+def test_a_checkpoint_may_bring_its_scheduler(tmp_path: Path) -> None:
+    bare, own = tmp_path / "bare", tmp_path / "own"
+    (own / OWN_SCHEDULER).mkdir(parents=True)
+    bare.mkdir()
+    (own / OWN_SCHEDULER / FIT_FILE).write_text("{}")
+    assert parse(f"{bare},fusion=dms").scheduler is None
+    assert parse(f"{own},fusion=dms").scheduler == own / OWN_SCHEDULER
+    assert parse(f"{own},fusion=permuted").scheduler == own / OWN_SCHEDULER
+    # What it does not belong to, and whoever asks for the rule, goes without.
+    for options in ("fusion=static", "fusion=late", "fusion=dms,alpha=1", "fusion=dms,passes=4"):
+        assert parse(f"{own},{options}").scheduler is None
+    assert parse(f"{own},fusion=dms,scheduler={bare}").scheduler == bare
+    with pytest.raises(DmsbenchError, match="fusion=rule needs scheduler=DIR"):
+        parse(f"{bare},fusion=rule")
