@@ -1,7 +1,6 @@
 """What Dynamic Modality Scheduling is worth on context-vqa-corrupt: seeds, regimes, rivals and controls.
 
-    python -m benchmarks.scheduling OUT [--seeds 5] [--limit 300] [--jobs 2]
-        [--summary FOLDER]
+    python -m benchmarks.scheduling OUT [--seeds 0 1 2 3 4] [--limit 300] [--jobs 2] [--summary FOLDER]
 
 Per seed a checkpoint is trained on clean scenes, and from it another on corrupted ones (the corruptions that
 schedulers are fitted on); each gets a scheduler with all signals and one with the paper's three, and runs the
@@ -145,7 +144,7 @@ class Experiment:
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("out", type=Path)
-    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--seeds", type=int, nargs="+", default=range(5))
     parser.add_argument("--regimes", nargs="+", choices=REGIMES, default=REGIMES)
     parser.add_argument("--limit", type=int, default=300, help="questions of the test split")
     parser.add_argument("--jobs", type=int, default=2, help="seeds at a time, one thread each")
@@ -158,7 +157,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         experiment.whole(arm)
         print(f"done: {arm.name}", flush=True)
 
-    arms = [Arm(regime, number) for regime in given.regimes for number in range(given.seeds)]
+    arms = [Arm(regime, number) for regime in given.regimes for number in given.seeds]
     for regime in REGIMES:  # the augmented checkpoints start from the clean ones
         with ThreadPoolExecutor(given.jobs) as pool:
             list(pool.map(whole, [arm for arm in arms if arm.regime == regime]))
