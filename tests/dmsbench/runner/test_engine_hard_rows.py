@@ -83,7 +83,7 @@ def test_an_absent_image_has_the_same_size_in_every_view_of_a_block(suite_file: 
         size = (40, 40 + number, 3)
         PictureFile.fromarray(np.full(size, number + 1, np.uint8)).save(suite_file.parent / f"{number}.png")
     job = prepare(load_suite(str(suite_file)), tmp_path / "out")
-    shapes = []
+    shapes: list[tuple[int, ...]] = []
 
     class SizesModel(EchoModel):
         def encode(self, images: Sequence[Image]) -> list[str]:
