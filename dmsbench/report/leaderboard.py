@@ -99,7 +99,9 @@ def build(scorecards: Mapping[str, Scorecard], info: ReportInfo) -> Leaderboard:
     means = [card.mean.value for card in scorecards.values()]
     rows = [
         LeaderboardRow(
-            rank=None if math.isnan(card.mean.value) else 1 + sum(m > card.mean.value + _ROUNDING for m in means),
+            rank=None
+            if math.isnan(card.mean.value)
+            else 1 + sum(m > card.mean.value + _ROUNDING for m in means),
             model=name,
             clean=card.clean,
             mean=card.mean,

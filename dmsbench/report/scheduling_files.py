@@ -96,8 +96,8 @@ def notes(found: Sequence[Scheduling]) -> list[str]:
         lines.append(f"{RELATION_NOTE}.")
     lines += [
         "Of a row without its image all weight is the text's, without its text all is the image's, whatever "
-        "the scheduler: such rows count, with entropy 0. Falls and rises are said of the means, from clean to "
-        "the largest severity. Entropy is H(w)/ln 2, 100 where weights are uniform.",
+        "the scheduler: such rows count, with entropy 0. Falls and rises are said of the means, from clean "
+        "to the largest severity. Entropy is H(w)/ln 2, 100 where weights are uniform.",
         "AUROC: the probability that a signal is higher where the modality is corrupted than where it is "
         "clean; 0.5 knows nothing, below 0.5 it falls. Rows that a corruption left as they were are neither.",
     ]

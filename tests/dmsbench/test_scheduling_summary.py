@@ -35,13 +35,13 @@ def test_one_seed_has_no_interval_and_says_so() -> None:
 def test_of_several_runs_the_newest_is_read(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Another --limit makes another run beside the first one."""
 
-    class Read(Exception):
+    class ReadError(Exception):
         pass
 
     def manifest() -> Any:
-        raise Read
+        raise ReadError
 
     newest, older = SimpleNamespace(manifest=manifest), SimpleNamespace()
     monkeypatch.setattr(scheduling_summary, "runs", lambda _: [newest, older])
-    with pytest.raises(Read):
+    with pytest.raises(ReadError):
         scheduling_summary.read(tmp_path)
