@@ -77,7 +77,7 @@ def _condition(row: Any) -> Condition:
 
 
 def _t95(freedom: int) -> float:
-    """From 10 degrees of freedom on by Hill's expansion around the normal quantile, right to 0.1 %."""
+    """From 10 degrees of freedom on by Hill's expansion around the normal quantile, right to 0.2 %."""
     if freedom < len(T95):
         return T95[freedom]
     z = 1.959964
