@@ -26,6 +26,13 @@ def family_of(corruption: str) -> str | None:
     return _FAMILY_OF.get(corruption)
 
 
+def every_name(corruption: str) -> tuple[str, ...]:
+    """The name, and the others that the same corruption has."""
+    full = _FULL_NAMES.get(corruption, corruption)
+    others = (full, *(name for name, of in _FULL_NAMES.items() if of == full))
+    return tuple(dict.fromkeys((corruption, *others)))
+
+
 def family_members() -> dict[str, tuple[str, ...]]:
     """Family → its corruptions, in the catalogue's order."""
     found: dict[str, list[str]] = {}

@@ -14,7 +14,7 @@ from dmsbench.report.leaderboard import Leaderboard, ReportInfo, build, write
 from dmsbench.report.scheduling import MEASURES, Scheduling, scheduling
 from dmsbench.report.scheduling_files import write as write_scheduling
 from dmsbench.report.scheduling_tables import scheduling_tables
-from dmsbench.report.tables import corruption_table, scorecard_table
+from dmsbench.report.tables import corruption_tables, scorecard_table
 from dmsbench.report.unchanged import unchanged_note
 from dmsbench.scores import Scorecard, ScoreTable, scorecard_of_table
 from dmsbench.scores.rows import read_rows
@@ -83,11 +83,12 @@ def build_report(folder: RunFolder, manifest: dict[str, Any]) -> Report:
 
 def print_report(report: Report, console: Console) -> None:
     """The leaderboard, the score of every corruption, and where the files are."""
-    console.print(scorecard_table(report.leaderboard))
+    console.print(scorecard_table(report.leaderboard, console.width))
     for line in report.leaderboard.info.truth:
         console.print(line, highlight=False, markup=False, soft_wrap=True)
     if any(card.corruptions for card in report.scorecards.values()):
-        console.print(corruption_table(report.scorecards))
+        for table in corruption_tables(report.scorecards, console.width):
+            console.print(table)
     for table in scheduling_tables(report.scheduled):
         console.print(table)
     if any(one.groups.by_relation for one in report.scheduled):

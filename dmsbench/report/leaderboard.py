@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from dmsbench.scores import Estimate, Scorecard
 
 _FIGURES = ("clean", "mean", "retention", "above_chance_retention", "ausc")
+_ROUNDING = 1e-12  # of a mean over conditions: equal sums may differ in their last bits
 _TITLES = ("clean", "mean", "retention", "above-chance retention", "area under curve")
 
 
@@ -98,7 +99,9 @@ def build(scorecards: Mapping[str, Scorecard], info: ReportInfo) -> Leaderboard:
     means = [card.mean.value for card in scorecards.values()]
     rows = [
         LeaderboardRow(
-            rank=None if math.isnan(card.mean.value) else 1 + sum(m > card.mean.value for m in means),
+            rank=None
+            if math.isnan(card.mean.value)
+            else 1 + sum(m > card.mean.value + _ROUNDING for m in means),
             model=name,
             clean=card.clean,
             mean=card.mean,

@@ -88,19 +88,26 @@ def notes(found: Sequence[Scheduling]) -> list[str]:
         "clustered by image; means give every corrupted condition equal weight, clean is not among them.",
         "available: the best fixed point per condition (static fusion among them) minus static fusion. It is "
         "chosen on the rows that it is scored on, so it is optimistic, and what is closed of it pessimistic; "
-        "so is the best constant point. Rows without a score from every model of the table are left out.",
+        "so is the best constant point; intervals hold the choice fixed. Rows without a score from static "
+        "fusion, every fixed point and the scheduled model are left out.",
         "A gain by kind of damage is paired by sample, scheduled minus static.",
     ]
     if any(one.groups.by_relation for one in found):
         lines.append(f"{RELATION_NOTE}.")
     lines += [
-        "Of a row without its image all weight is the text's; falls and rises are said of the means, from "
-        "clean to the largest severity. Entropy is H(w)/ln 2, 100 where weights are uniform.",
+        "Of a row without its image all weight is the text's, without its text all is the image's, whatever "
+        "the scheduler: such rows count, with entropy 0. Falls and rises are said of the means, from clean "
+        "to the largest severity. Entropy is H(w)/ln 2, 100 where weights are uniform.",
         "AUROC: the probability that a signal is higher where the modality is corrupted than where it is "
         "clean; 0.5 knows nothing, below 0.5 it falls. Rows that a corruption left as they were are neither.",
     ]
     for one in found:
-        if one.headroom is None:
+        if one.headroom is None and one.static is not None and one.points:
+            lines.append(
+                f"{one.model}: no headroom, no corrupted row has a score from static fusion and every fixed "
+                "point"
+            )
+        elif one.headroom is None:
             lines.append(
                 f"{one.model}: no headroom without static fusion and models at fixed points of the same "
                 "checkpoint; add fusion=image and fusion=text"
@@ -213,7 +220,7 @@ def _signals(one: Scheduling) -> list[str]:
                 (f"{family or f'{modality}: all'}", *values, f"{counts.n_corrupted:,}", f"{counts.n_clean:,}")
             )
     columns = ("damage", *KINDS, "corrupted rows", "clean rows")
-    return _table(f"Signals of {escaped(one.model)}: AUROC", columns, rows)
+    return _table(f"Signals of {escaped(one.model)}: AUROC", columns, rows) if rows else []
 
 
 def signed(estimate: Estimate) -> str:

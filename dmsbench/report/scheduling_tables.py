@@ -40,8 +40,8 @@ def _headrooms(found: Sequence[Scheduling]) -> Table:
     table = blank_table(
         "headroom over corrupted conditions",
         f"points, below each value its {percent(LEVEL)} interval. available: best fixed point per condition "
-        "- static, chosen on the rows that it is scored on; closed: gain / available, in per cent; the "
-        "best constant stands below",
+        "- static, chosen on the rows that it is scored on; intervals hold the choice fixed; closed: gain / "
+        "available, in per cent; the best constant stands below",
     )
     table.add_column(literal("model"), overflow="fold", max_width=18)
     for title in ("gain over\nstatic", "available", "closed"):
@@ -78,7 +78,8 @@ def _gains(found: Sequence[Scheduling]) -> Table:
 def _weights(found: Sequence[Scheduling]) -> Table:
     table = blank_table(
         "the image's weight, from clean to the largest severity",
-        "mean over rows with both modalities; falls and rises: at every severity. Entropy: H(w)/ln 2",
+        "mean over rows; a row without one modality counts, with all weight on the other. Falls and rises: "
+        "at every severity. Entropy: H(w)/ln 2",
     )
     table.add_column(literal("corruption"), no_wrap=True)
     for one in found:

@@ -38,15 +38,19 @@ _FIGURES = (
     "worst condition",
     "errors",
 )
+_WIDE = 100
+"""Columns that a scorecard of many models takes with every interval on one line."""
+_CORRUPTION, _MODEL = 22, 16
+"""Of ``corruption_table``: columns for the names of corruptions, and at most for a model's."""
 SIDE_BY_SIDE = 3
 """So many models have a column each in ``scorecard_table``; more have a row each."""
 
 
-def scorecard_table(leaderboard: Leaderboard) -> Table:
+def scorecard_table(leaderboard: Leaderboard, width: int = _WIDE) -> Table:
     """Every figure of every model with its interval, models by rank.
 
     Up to three models stand side by side, in 80 columns; more stand one below the other in 100, each value
-    above its interval.
+    above its interval, which is broken over two lines where ``width`` is less.
     """
     info, level = leaderboard.info, percent(leaderboard.level)
     title = one_line(f"{info.suite}: {info.dataset}, {info.n_samples} samples, seed {info.seed}")
@@ -63,13 +67,14 @@ def scorecard_table(leaderboard: Leaderboard) -> Table:
     table = blank_table(title, f"points; below each value its {level} interval, clustered by image. {note}")
     table.add_column(literal("#"), justify="right")
     table.add_column(literal("model"), overflow="fold", max_width=18)
+    between = "–" if width >= _WIDE else "–\n"
     for heading in ("clean", "mean", "retention", "above\nchance", "area"):
         table.add_column(literal(heading), justify="right", no_wrap=True)
     table.add_column(literal("worst"), no_wrap=True)
     table.add_column(literal("errors"), justify="right", no_wrap=True)
     for row in leaderboard.rows:
         rank = UNDEFINED if row.rank is None else str(row.rank)
-        cells = _figures(row, stacked=True).values()
+        cells = [cell.replace("–", between) for cell in _figures(row, stacked=True).values()]
         table.add_row(literal(rank), literal(one_line(row.model)), *(literal(cell) for cell in cells))
     return table
 
@@ -93,6 +98,20 @@ def _figures(row: LeaderboardRow, *, stacked: bool) -> dict[str, str]:
     return dict(zip(_FIGURES, [*cells, worst, rate(row.error_rate)], strict=True))
 
 
+def corruption_tables(scorecards: Mapping[str, Scorecard], width: int) -> list[Table]:
+    """``corruption_table`` of so many models as stand side by side in ``width`` columns, and of the next."""
+    parts: list[dict[str, Scorecard]] = []
+    left = 0
+    for model, card in scorecards.items():
+        taken = min(_MODEL, max(7, len(one_line(model)))) + 1
+        if not parts or taken > left:
+            parts.append({})
+            left = width - _CORRUPTION
+        parts[-1][model] = card
+        left -= taken
+    return [corruption_table(part) for part in parts]
+
+
 def corruption_table(scorecards: Mapping[str, Scorecard]) -> Table:
     """Corruption × model: the mean over severities; each model's lowest is marked with ``<``."""
     table = blank_table("mean over severities, by corruption", f"points; {LOWEST} marks a model's lowest")
@@ -100,7 +119,7 @@ def corruption_table(scorecards: Mapping[str, Scorecard]) -> Table:
     table.add_column(literal("corruption"), no_wrap=True)
     means: dict[str, dict[str, float]] = {}
     for model, card in scorecards.items():
-        table.add_column(literal(one_line(model)), justify="right", overflow="fold", max_width=16)
+        table.add_column(literal(one_line(model)), justify="right", overflow="fold", max_width=_MODEL)
         means[model] = {c.name: c.mean.value for c in card.corruptions if not math.isnan(c.mean.value)}
     lowest = {model: min(values.values(), default=math.nan) for model, values in means.items()}
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 
 from dmsbench.scores.bootstrap import (
     LEVEL,
@@ -90,8 +91,9 @@ def headroom(
     if not kept.any():
         raise ValueError("no row has a score from every candidate and from the scheduler")
     everything = everything[kept]
-    names, condition = np.unique(np.asarray(conditions)[kept], return_inverse=True)
-    clusters, cluster = np.unique(np.asarray(groups)[kept], return_inverse=True)
+    # By hashes: to sort a million strings takes longer than the bootstrap.
+    condition, names = pd.factorize(np.asarray(conditions, dtype=object)[kept], sort=True)
+    cluster, clusters = pd.factorize(np.asarray(groups, dtype=object)[kept], sort=True)
 
     shape = (len(clusters), len(names))
     cell = cluster.astype(np.int64) * shape[1] + condition

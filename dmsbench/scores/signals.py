@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import Literal
 
 import numpy as np
 
 from dmsbench.families import family_of
 from dmsbench.grid import Condition, View
-from dmsbench.scores.headroom import auroc
-from dmsbench.scores.rows import Rows
+from dmsbench.scores.rows import BoolArray, FloatArray, Rows
 
 SIGNALS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
@@ -20,6 +20,7 @@ SIGNALS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     }
 )
 """Modality → the signals that may tell whether it is corrupted, in the order of ``KINDS``."""
+_SIDES: tuple[Literal["left", "right"], ...] = ("left", "right")
 KINDS = ("confidence", "uncertainty", "consistency")
 MEASURES = tuple(dict.fromkeys(name for names in SIGNALS.values() for name in names))
 """The columns of the records that ``signal_scores`` reads."""
@@ -60,20 +61,34 @@ def signal_scores(rows: Rows) -> tuple[SignalScore, ...]:
             measured = rows.ok & ~np.isnan(values)
             negative = measured & clean
             damaged = measured & ~clean & rows.changed
+            beaten = _beaten(values, damaged, negative)
             for place, name in enumerate(names):
                 positive = damaged if name is None else damaged & (family == place)
-                either = positive | negative
+                pairs = float(positive.sum()) * float(negative.sum())
                 found.append(
                     SignalScore(
                         signal,
                         modality,
                         name,
-                        auroc(values[either], positive[either]),
+                        float(beaten[positive].sum()) / pairs if pairs else float("nan"),
                         int(positive.sum()),
                         int(negative.sum()),
                     )
                 )
     return tuple(found)
+
+
+def _beaten(values: FloatArray, damaged: BoolArray, negative: BoolArray) -> FloatArray:
+    """(N,) how many negative rows lie below each damaged one, ties counting half; 0 elsewhere.
+
+    Once for all families: sums of it over n⁺·n⁻ are ``headroom.auroc``.
+    """
+    against, rows = np.sort(values[negative]), np.flatnonzero(damaged)
+    rows = rows[np.argsort(values[rows])]  # in order, so that the search stays in the cache
+    found = np.zeros(len(values))
+    below, up_to = (np.searchsorted(against, values[rows], side=side) for side in _SIDES)
+    found[rows] = (below + up_to) / 2.0
+    return found
 
 
 def _view(condition: Condition, modality: str) -> View:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import corruptions
 from dmsbench.data.base import Dataset, Sample
 from dmsbench.errors import DmsbenchError, UnknownNameError
-from dmsbench.families import family_members
+from dmsbench.families import every_name, family_members
 from dmsbench.fusion.objective import unit_hash
 from dmsbench.grid import Condition, View
 from dmsbench.suite import Suite
@@ -45,6 +45,7 @@ DRAWS = 2
 def reserved(held_out: Sequence[str]) -> tuple[str, ...]:
     """The corruptions that these names hold out: each is one, or a whole family such as ``image:noise``.
 
+    One that has two names is held out under both.
     Raises UnknownNameError for a name that is neither.
     """
     whole = family_members()
@@ -54,7 +55,7 @@ def reserved(held_out: Sequence[str]) -> tuple[str, ...]:
             without_target = [family for family in whole if family.endswith(f":{name}")]
             known = without_target or [*corruptions.names(), *whole]
             raise UnknownNameError("corruption or family", name, known)
-        found += whole.get(name, (name,))
+        found += whole.get(name) or every_name(name)
     return tuple(dict.fromkeys(found))
 
 

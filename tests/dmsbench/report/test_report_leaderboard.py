@@ -140,3 +140,12 @@ def test_importing_reports_is_light() -> None:
     code = f"import sys, dmsbench.report; print([name for name in {heavy} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_means_that_are_equal_up_to_rounding_share_a_rank(make_card: MakeCard, info: ReportInfo) -> None:
+    """A point more here and a point less there may add up to another last bit."""
+    above = Estimate(0.1 + 0.2, 0.2, 0.4)
+    exact = Estimate(0.3, 0.2, 0.4)
+    assert above.value > exact.value
+    rows = build({"a": make_card(mean=exact), "b": make_card(mean=above)}, info).rows
+    assert [(row.model, row.rank) for row in rows] == [("a", 1), ("b", 1)]

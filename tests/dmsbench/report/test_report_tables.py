@@ -12,6 +12,7 @@ from rich.console import Console
 from dmsbench.report import ReportInfo, comparison_table, corruption_table, scorecard_table
 from dmsbench.report.groups import Groups
 from dmsbench.report.leaderboard import build
+from dmsbench.report.tables import corruption_tables
 from dmsbench.scores import Comparison, Contrast, Estimate, GroupContrast, Scorecard, Verdict
 
 MakeCard = Callable[..., Scorecard]
@@ -111,6 +112,21 @@ def test_corruptions_by_model(make_card: MakeCard, n_models: int) -> None:
     assert first["ocr"] == ["84.0"] * n_models
     assert first["gaussian_noise+"] == ["81.0", "<"] * n_models  # the lowest, said in text
     assert sum(line.count("<") for line in lines) == n_models + 1  # and in the caption
+
+
+def test_many_models_in_80_columns_keep_names_and_numbers(make_card: MakeCard, info: ReportInfo) -> None:
+    """What a pipe gets: no cell is cut, no name is squeezed out."""
+    wide = Estimate(1.0, 0.955, 1.0)
+    figures = {"clean": wide, "mean": wide, "retention": wide, "above_chance_retention": wide, "ausc": wide}
+    cards = {f"model-{i:02}": make_card(NAMES, **figures, n_errors=3000) for i in range(17)}
+    lines = shown(scorecard_table(build(cards, info), 80), 80)
+    assert all(sum(name in line for line in lines) == 1 for name in cards)
+    assert sum("100.0 %" in line for line in lines) == len(cards)
+    tables = corruption_tables(cards, 80)
+    lines = [line for table in tables for line in shown(table, 80)]
+    assert all(sum(name in line for line in lines) == 1 for name in cards)
+    assert sum(line.count("84.0") for line in lines if line.split()[:1] == ["ocr"]) == len(cards)
+    assert len(corruption_tables({name: cards[name] for name in list(cards)[:3]}, 80)) == 1
 
 
 def test_a_model_without_a_corruption(make_card: MakeCard) -> None:

@@ -21,6 +21,7 @@ from dmsbench.report.scheduling_tables import scheduling_tables
 from dmsbench.scores import compare, scorecard
 from dmsbench.scores.headroom import headroom
 from dmsbench.scores.rows import Rows, read_rows
+from dmsbench.scores.signals import MEASURES as SIGNALS
 
 CONDITIONS = (
     Condition(),
@@ -226,6 +227,39 @@ def test_markdown_says_what_json_says(found: dict[str, Scheduling], info: Report
     assert f"| 4 | {100 * group.a:.1f} | {100 * group.b:.1f} | {100 * group.difference:+.2f} [" in row
     assert all(line.count("|") in (0, 7, 8, 9) for line in lines), "every row has its table's columns"
     assert "NaN" not in to_json(list(found.values()), info)
+
+
+def test_what_the_intervals_and_the_weights_leave_open_is_said(
+    found: dict[str, Scheduling], info: ReportInfo
+) -> None:
+    told = " ".join(notes(list(found.values())))
+    assert "intervals hold the choice fixed" in told
+    assert "without its text all is the image's" in told
+    console = Console(width=100, color_system=None, force_terminal=False)
+    with console.capture() as capture:
+        for table in scheduling_tables(list(found.values())):
+            console.print(table)
+    shown = " ".join(capture.get().split())
+    assert "intervals hold the choice fixed" in shown
+    assert "both modalities" not in shown and "a row without one modality counts" in shown
+
+
+def test_a_model_without_signals_has_no_empty_table(found: dict[str, Scheduling], info: ReportInfo) -> None:
+    """The best constant measures nothing."""
+    mute = read_rows(FRAMES["rule"].assign(**dict.fromkeys(SIGNALS, np.nan)), MEASURES)
+    (one,) = scheduling({"static": ROWS["static"], "rule": mute}, manifest())
+    assert "Signals of rule" not in to_markdown([one], info)
+    assert "Signals of rule" in to_markdown([found["rule"]], info)
+
+
+def test_headroom_that_no_row_has_is_not_laid_to_missing_models(info: ReportInfo) -> None:
+    status = FRAMES["image"]["status"].replace("ok", "model_error")
+    failed = read_rows(FRAMES["image"].assign(status=status), MEASURES)
+    rows = {**{name: ROWS[name] for name in ("static", "rule")}, "image": failed}
+    (one,) = scheduling(rows, manifest())
+    assert one.headroom is None
+    (note,) = (note for note in notes([one]) if note.startswith("rule: no headroom"))
+    assert note == "rule: no headroom, no corrupted row has a score from static fusion and every fixed point"
 
 
 @pytest.mark.parametrize("width", [80, 100])

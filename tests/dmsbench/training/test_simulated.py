@@ -109,6 +109,14 @@ def test_whole_families_are_held_out() -> None:
         chosen_families(("image:noise",), ())
 
 
+def test_one_corruption_under_two_names_is_held_out_under_both() -> None:
+    assert reserved(("mismatch",)) == ("mismatch", "mismatch_image")
+    assert reserved(("mismatch_image",)) == ("mismatch_image", "mismatch")
+    for named, held_out in (("mismatch", "mismatch_image"), ("mismatch_image", "mismatch")):
+        with pytest.raises(DmsbenchError, match=f"'{named}' is held out"):
+            chosen_families((named, "fog"), (held_out,))
+
+
 def test_corruptions_are_made_as_the_suite_sets_them() -> None:
     suite = load_suite("context-vqa-corrupt")
     ours = simulating(suite, ("word_delete", "word_swap", "low_light", "mismatch_text"))
