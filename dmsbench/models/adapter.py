@@ -259,7 +259,7 @@ class Adapter(ABC):
         features: torch.Tensor = state.tower[torch.tensor(rows, device=self.device)]
         return features
 
-    def corner_key(self, row: int, prompt: Prompt, modality: int) -> Hashable:
+    def corner_key(self, state: Any, row: int, prompt: Prompt, modality: int) -> Hashable:
         """Equal for rows that one modality alone cannot tell apart."""
         suffix = self.format.suffix(prompt)
         if MODALITIES[modality] == "text":

@@ -63,7 +63,7 @@ class Prefilling(Decoder, Protocol):
     ) -> Any:
         """Runs the prompts; with ``pool``, ``.text`` (S, D) is the mean state over the text evidence."""
 
-    def corner_key(self, row: int, prompt: Prompt, modality: int) -> Hashable:
+    def corner_key(self, state: Any, row: int, prompt: Prompt, modality: int) -> Hashable:
         """Equal for rows whose answers with this modality alone cannot differ."""
 
 
@@ -104,7 +104,9 @@ def prefill_points(
                 continue
             key: Hashable = b
             if both:
-                key = (p, b) if corner is None else (p, adapter.corner_key(row, prompt, corner), "corner")
+                key = (p, b)
+                if corner is not None:
+                    key = (p, adapter.corner_key(state, row, prompt, corner), "corner")
             if key not in numbers:
                 numbers[key] = len(picks)
                 picks.append((b, points[p] if both else uniform))

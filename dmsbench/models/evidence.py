@@ -38,7 +38,7 @@ class Readable(Measurable, Prefilling, Protocol):
     def image_features(self, state: Any, rows: Sequence[int]) -> torch.Tensor:
         """What tells a usual picture from an unusual one, (B, D)."""
 
-    def corner_key(self, row: int, prompt: Prompt, modality: int) -> Hashable:
+    def corner_key(self, state: Any, row: int, prompt: Prompt, modality: int) -> Hashable:
         """Equal for rows whose answers with this modality alone cannot differ."""
 
 

@@ -13,8 +13,9 @@ from dmsbench.files import write_atomically
 from dmsbench.fusion.blind import ShareBank
 from dmsbench.fusion.correctness import PredictedCorrectness
 from dmsbench.fusion.points import Points
-from dmsbench.fusion.rivals import LateFusion
+from dmsbench.fusion.rivals import EXPERTS, LateFusion
 from dmsbench.fusion.rule import PointRule
+from dmsbench.models.decoding import POOLINGS
 
 RIVALS_FILE = "rivals.json"
 _FORMAT = 1
@@ -111,6 +112,9 @@ def load_rivals(folder: Path, scheduler: str, points: Points) -> FittedRivals:
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise ModelError(f"{path} is damaged ({error!r}): fit it again") from None
+    variants = {(pooling, experts) for pooling in POOLINGS for experts in EXPERTS}
+    if set(found.late) != variants or set(found.pdf) != set(EXPERTS):
+        raise ModelError(f"{path} lacks some of the rivals: fit it again")
     if any(each.points != points for each in found.pdf.values()):
         raise ModelError(f"{path} is of other points than the scheduler: fit it again")
     return found

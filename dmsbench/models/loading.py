@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from huggingface_hub.errors import StrictDataclassError
 from safetensors import SafetensorError
 from transformers import (
     AutoImageProcessor,
@@ -20,7 +21,17 @@ from transformers import (
 
 from dmsbench.errors import ModelError
 
-_TROUBLE = (OSError, ValueError, KeyError, ImportError, RuntimeError, SafetensorError)
+_TROUBLE = (
+    OSError,
+    ValueError,
+    KeyError,
+    TypeError,
+    AttributeError,  # a config.json that is a list
+    ImportError,
+    RuntimeError,
+    SafetensorError,
+    StrictDataclassError,
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -101,6 +101,13 @@ class PrefixAdapter(DecoderAdapter):
         last = hidden[torch.arange(len(prompts), device=self.device), lengths.to(self.device) - 1]
         text = mean_of(hidden, evidence.to(self.device)) if pool else None
         return Prefill(last, cache, key_bias, exists, (first + lengths).to(self.device), text)
+
+    def corner_key(self, state: PrefixState, row: int, prompt: Prompt, modality: int) -> Hashable:
+        """Equal for rows that one modality alone cannot tell apart.
+
+        However much of an image is masked, its length parts the text from the template before it.
+        """
+        return int(state.next_position[row]), super().corner_key(state, row, prompt, modality)
 
     def pooled(self, state: PrefixState) -> torch.Tensor:
         """The mean projected image token, (N, D)."""

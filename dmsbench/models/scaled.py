@@ -128,9 +128,9 @@ class ScaledAdapter:
         """The adapter's."""
         return self.adapter.first_tokens(answers)
 
-    def corner_key(self, row: int, prompt: Prompt, modality: int) -> Hashable:
+    def corner_key(self, state: ScaledState, row: int, prompt: Prompt, modality: int) -> Hashable:
         """The adapter's."""
-        return self.adapter.corner_key(row, prompt, modality)
+        return self.adapter.corner_key(state.state, row, prompt, modality)
 
     def logits(self, hidden: torch.Tensor) -> torch.Tensor:
         """The adapter's."""

@@ -38,7 +38,7 @@ class Schedulable(Measurable, VisionLanguageModel, Protocol):
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """Image and text evidence in the space where they meet, each (B, D)."""
 
-    def corner_key(self, row: int, prompt: Prompt, modality: int) -> Hashable:
+    def corner_key(self, state: Any, row: int, prompt: Prompt, modality: int) -> Hashable:
         """Equal for rows whose answers with this modality alone cannot differ."""
 
 
@@ -132,10 +132,11 @@ class ScheduledModel:
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """Confidence and uncertainty (B,) of the model with all weight on one modality."""
         keys = [
-            self.adapter.corner_key(row, prompt, modality) for row, prompt in zip(rows, prompts, strict=True)
+            self.adapter.corner_key(state, row, prompt, modality)
+            for row, prompt in zip(rows, prompts, strict=True)
         ]
         text = MODALITIES[modality] == "text"
-        # Without its image a question has the same answer everywhere: known for the whole run.
+        # Without its image a question has the same answer behind all of one length: known for the whole run.
         known = self._text_corners if text else {}
         if len(known) >= _KEPT:
             known.clear()

@@ -55,7 +55,7 @@ OPTIONS: Mapping[str, str] = MappingProxyType(
         "with what dmsbench fit saved: rule, pdf, constant, permuted",
         "weight": "the image's weight, from 0 to 1; the text has the rest (fixed)",
         "scheduler": "folder that dmsbench fit made, by default the one that the checkpoint brings (dms; "
-        "late, rule, pdf, constant, permuted from corners)",
+        "rule, pdf, constant, permuted from corners; late only where it is given)",
         "mixing": "mixture (of answers), bias (on attention), scale (of tokens), choice (of one point) (dms; "
         "bias, scale: fixed too)",
         "pooling": "probability or logit: what of the answers is averaged (late, mla, qmf, pdf)",

@@ -234,9 +234,7 @@ class LocalEngine:
                 self._answer_pictures(together, wanted, {name: pictures[name] for name in hashes})
 
     def _placeholder(self, cells: Sequence[_Cell]) -> Image:
-        for cell in cells:
-            if cell.image.pixels is not None:
-                return _blank(cell.image.pixels)
+        # The same in every view of the block: how far an absent image moves the text hangs on its size.
         for sample in {cell.sample.group: cell.sample for cell in cells}.values():
             clean = self.views.image(sample.group, View())
             if clean.pixels is not None:

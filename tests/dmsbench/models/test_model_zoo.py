@@ -17,7 +17,7 @@ from dmsbench.models.fixed import FixedModel
 from dmsbench.models.llava import LlavaModel
 from dmsbench.models.mixed import MixedModel
 from dmsbench.models.scheduled import ScheduledModel
-from dmsbench.models.spec import RIVALS, parse
+from dmsbench.models.spec import RIVALS, checkpoint_folder, parse
 from dmsbench.models.zoo import SCHEDULER_FILE, Zoo, pick_device
 
 
@@ -138,3 +138,15 @@ def test_controls_share_the_adapter(tiny_folder: Path) -> None:
         ruled = zoo.load(parse(f"c={tiny_folder},fusion=dms,alpha=1,beta=2,mixing={mixing}"))
         assert isinstance(ruled, MixedModel) and ruled.mixing == mixing
         assert ruled.scheduler.settings()["scheduler"] == "rule_mixture"
+
+
+def test_a_config_of_wrong_types_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text("[1]")
+    with pytest.raises(ModelError, match="cannot load"):
+        Zoo().load(parse(f"a={tmp_path}"))
+    shutil.copytree(checkpoint_folder("tiny-llava-scenes"), tmp_path / "ck")
+    config = json.loads((tmp_path / "ck" / "config.json").read_text())
+    config["text_config"]["hidden_size"] = "big"
+    (tmp_path / "ck" / "config.json").write_text(json.dumps(config))
+    with pytest.raises(ModelError, match="hidden_size"):
+        Zoo().load(parse(f"a={tmp_path / 'ck'}"))

@@ -20,6 +20,7 @@ from dmsbench.errors import ModelError
 from dmsbench.fusion.attention_bias import attention_bias
 from dmsbench.fusion.schedulers import RuleScheduler
 from dmsbench.models.base import Prompt
+from dmsbench.models.decoding import prefill_points
 from dmsbench.models.idefics3 import Idefics3Model, SmolVlmModel
 from dmsbench.models.mixed import MixedModel
 from dmsbench.models.prefixed import PrefixAdapter
@@ -307,6 +308,29 @@ def test_images_of_unlike_size_together_and_one_by_one(model: PrefixAdapter, pic
             assert largest(values[index, :, :length], value[0]) < 1e-4
         assert largest(together.pooled[index], alone.pooled[0]) < 1e-4
         assert largest(together.tower[index], alone.tower[0]) < 1e-4
+
+
+def test_what_the_text_alone_says_does_not_depend_on_who_was_asked_first(
+    model: PrefixAdapter, pictures: list[Any]
+) -> None:
+    # A longer prefix moves the text away from the template before the image, masked though the image is.
+    asked = [Prompt(QUESTIONS[0])] * 2
+    state = model.encode([pictures[0], np.resize(pictures[4], (32, 160, 3))])
+    assert state.next_position[0] != state.next_position[1]
+
+    def measured(*rows: int) -> dict[int, tuple[float, float]]:
+        fresh = ScheduledModel(model, RuleScheduler(1.0, 1.0))
+        found = [(row, fresh.signals(state, [row], asked[:1])) for row in rows]
+        return {row: (float(each.confidence[0, 1]), float(each.uncertainty[0, 1])) for row, each in found}
+
+    one, other = measured(0, 1), measured(1, 0)
+    assert one[0] == pytest.approx(other[0], rel=1e-4) and one[1] == pytest.approx(other[1], rel=1e-4)
+    points = torch.tensor([[1.0, 0.0], [0.0, 1.0]])
+    streams = prefill_points(model, state, [0, 1], asked, points)
+    for row in range(2):
+        alone = prefill_points(model, state, [row], asked[:1], points)
+        hidden = streams.start.hidden[streams.at[row]]
+        assert largest(hidden, alone.start.hidden[alone.at[0]]) < 1e-3
 
 
 # Prompts

@@ -77,6 +77,25 @@ def test_a_picture_that_cannot_be_encoded_costs_itself(suite_file: Path, tmp_pat
     assert set(found.loc[found["status"] == "model_error", "group"]) == {"5.png"}
 
 
+def test_an_absent_image_has_the_same_size_in_every_view_of_a_block(suite_file: Path, tmp_path: Path) -> None:
+    # For a model whose images have unlike lengths the answer hangs on it, and a run may stop between views.
+    for number in range(0, 12, 2):
+        size = (40, 40 + number, 3)
+        PictureFile.fromarray(np.full(size, number + 1, np.uint8)).save(suite_file.parent / f"{number}.png")
+    job = prepare(load_suite(str(suite_file)), tmp_path / "out")
+    shapes: list[tuple[int, ...]] = []
+
+    class SizesModel(EchoModel):
+        def encode(self, images: Sequence[Image]) -> list[str]:
+            shapes.extend(image.shape for image in images if not image.any())
+            return super().encode(images)
+
+    for severity in (1, 3, 5):
+        conditions = [Condition(View("drop_image", severity), CLEAN)]
+        run(job, SizesModel(), plan=Plan(job.plan.blocks, by_image(conditions)))
+    assert len(shapes) == 3 and len(set(shapes)) == 1
+
+
 def test_a_very_long_question_does_not_pad_its_neighbours(
     suite_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 
+from dmsbench.errors import ModelError
 from dmsbench.fusion.objective import condition_weights, mean_log_likelihood
 from dmsbench.fusion.points import CORNERS_AND_UNIFORM, Evidence
 from dmsbench.fusion.rule import PointRule
-from dmsbench.models.fitted_rivals import FittedRivals, load_rivals
+from dmsbench.models.fitted_rivals import RIVALS_FILE, FittedRivals, load_rivals
 from dmsbench.training.collect import Collected
 from dmsbench.training.rivals import Split, chosen_rule, fit_rivals, rival_figures
 
@@ -126,3 +128,15 @@ def test_what_is_saved_is_what_is_loaded(split: Split, tmp_path: Path) -> None:
     rivals = made(collected(), split)
     rivals.save(tmp_path, "abc")
     assert load_rivals(tmp_path, "abc", POINTS) == rivals
+
+
+def test_a_file_that_lacks_a_rival_is_refused(split: Split, tmp_path: Path) -> None:
+    made(collected(), split).save(tmp_path, "abc")
+    for kind, missing in (("pdf", "all"), ("late", "logit")):
+        card = json.loads((tmp_path / RIVALS_FILE).read_text())
+        del card[kind][missing]
+        folder = tmp_path / kind
+        folder.mkdir()
+        (folder / RIVALS_FILE).write_text(json.dumps(card))
+        with pytest.raises(ModelError, match="lacks some of the rivals"):
+            load_rivals(folder, "abc", POINTS)
