@@ -1,6 +1,6 @@
 """What Dynamic Modality Scheduling is worth on context-vqa-corrupt: seeds, regimes, rivals and controls.
 
-    python -m benchmarks.scheduling OUT [--seeds 0 1 2 3 4] [--limit 300] [--jobs 2] [--summary FOLDER]
+    python -m benchmarks.scheduling OUT [--seeds 0 1 2 3 4] [--limit 200] [--jobs 2] [--summary FOLDER]
 
 Per seed a checkpoint is trained on clean scenes, and from it another on corrupted ones (the corruptions that
 schedulers are fitted on); each gets a scheduler with all signals and one with the paper's three, and runs the
@@ -55,9 +55,7 @@ def models(checkpoint: Path, fitted: Path, paper: Path) -> list[str]:
         "rule": f"fusion=rule,{own}",
         "constant": f"fusion=constant,{own}",
         "permuted": f"fusion=permuted,{own}",
-        "late": f"fusion=late,{own}",
         "late-3": f"fusion=late,{own},points=all",
-        "mla": "fusion=mla",
         "qmf": "fusion=qmf",
         "pdf": f"fusion=pdf,{own}",
         "tmc": "fusion=tmc",
@@ -146,7 +144,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("out", type=Path)
     parser.add_argument("--seeds", type=int, nargs="+", default=range(5))
     parser.add_argument("--regimes", nargs="+", choices=REGIMES, default=REGIMES)
-    parser.add_argument("--limit", type=int, default=300, help="questions of the test split")
+    parser.add_argument("--limit", type=int, default=200, help="questions of the test split")
     parser.add_argument("--jobs", type=int, default=2, help="seeds at a time, one thread each")
     parser.add_argument("--summary", type=Path, help="folder for the figures")
     given = parser.parse_args(arguments)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, astuple, dataclass
+from dataclasses import asdict, astuple, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -118,7 +118,7 @@ class Spread:
 def summarise(found: Mapping[tuple[str, int], Path], out: Path) -> None:
     """Writes summary.md, summary.json and scores.parquet."""
     out.mkdir(parents=True, exist_ok=True)
-    seeds = {key: read(path) for key, path in found.items()}
+    seeds = in_common({key: read(path) for key, path in found.items()})
     regimes = {
         regime: Regime(tuple(seed for (of, _), seed in seeds.items() if of == regime))
         for regime in dict.fromkeys(regime for regime, _ in seeds)
@@ -138,6 +138,25 @@ def summarise(found: Mapping[tuple[str, int], Path], out: Path) -> None:
         {key: seed.scores.astype("uint8") for key, seed in seeds.items()}, names=["regime", "seed"]
     )
     table.reset_index().to_parquet(out / "scores.parquet", compression="zstd", index=False)
+
+
+def in_common(seeds: Mapping[tuple[str, int], Seed]) -> dict[tuple[str, int], Seed]:
+    """The seeds with the models and the rows that all of them have."""
+    tables = [seed.scores for seed in seeds.values()]
+    names = [name for name in tables[0] if all(name in table for table in tables)]
+    rows = tables[0].index
+    for table in tables[1:]:
+        rows = rows.intersection(table.index)
+    groups = {sample for _, sample in rows}
+    return {
+        key: replace(
+            seed,
+            scores=seed.scores.loc[rows, names],
+            weights=seed.weights.loc[rows],
+            groups={sample: group for sample, group in seed.groups.items() if sample in groups},
+        )
+        for key, seed in seeds.items()
+    }
 
 
 class Regime:

@@ -6,6 +6,8 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from dmsbench.errors import DmsbenchError
+
 
 def main() -> None:
     """Reads the command line and trains a checkpoint, or chooses a rule for one."""
@@ -40,6 +42,13 @@ def main() -> None:
 
     if given.threads:
         torch.set_num_threads(given.threads)
+    try:
+        _run(given)
+    except DmsbenchError as error:
+        parser.exit(2, f"error: {error}\n")
+
+
+def _run(given: argparse.Namespace) -> None:
     if given.command == "checkpoint":
         _train(given)
     elif given.command == "reader":

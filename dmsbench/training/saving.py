@@ -10,6 +10,7 @@ from typing import Any
 
 from transformers import LlavaForConditionalGeneration, PreTrainedTokenizerFast
 
+from dmsbench.errors import DataError
 from dmsbench.training.architecture import build_processor
 
 
@@ -33,5 +34,9 @@ def save(
 
 
 def weights_hash(folder: Path) -> str:
-    """BLAKE2b-128 of a saved checkpoint's weights, hexadecimal."""
-    return hashlib.blake2b((folder / "model.safetensors").read_bytes(), digest_size=16).hexdigest()
+    """BLAKE2b-128 of a saved checkpoint's weights, hexadecimal. DataError where they cannot be read."""
+    try:
+        weights = (folder / "model.safetensors").read_bytes()
+    except OSError as error:
+        raise DataError(f"{folder} holds no checkpoint to go on from: {error.strerror}") from None
+    return hashlib.blake2b(weights, digest_size=16).hexdigest()

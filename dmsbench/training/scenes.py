@@ -280,19 +280,21 @@ def train(
     resumed = state.is_file()
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(recipe.seed)
+        from_reader = False
         if start is None:
             model, tokenizer, source = _reader(recipe, timed, finished=resumed)
         else:
+            from_reader = _is_reader(start)
             # Another stream than that of stage 0.
             source = _source(recipe, 1)
             tokenizer = PreTrainedTokenizerFast.from_pretrained(start)
             model = LlavaForConditionalGeneration.from_pretrained(start, dtype=torch.float32)
-            if _is_reader(start):
+            if from_reader:
                 # A tower of its own for every seed: the reader's is the one it was initialised with.
                 fresh = build_model(tokenizer, recipe.seed).model
                 model.model.vision_tower.load_state_dict(fresh.vision_tower.state_dict())
                 model.model.multi_modal_projector.load_state_dict(fresh.multi_modal_projector.state_dict())
-        if not resumed and (start is None or _is_reader(start)):
+        if not resumed and (start is None or from_reader):
             align(
                 model,
                 tokenizer,
@@ -373,7 +375,10 @@ def _source(recipe: Recipe, stage: int) -> Source:
 
 
 def _is_reader(folder: Path) -> bool:
-    return bool(json.loads((folder / "training.json").read_text())["name"] == READER)
+    try:
+        return bool(json.loads((folder / "training.json").read_text())["name"] == READER)
+    except (OSError, ValueError, KeyError, TypeError):
+        raise DataError(f"{folder} was not made by this recipe: its training.json does not say so") from None
 
 
 def _timed(log: Callable[[str], None]) -> Callable[[str], None]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from dataclasses import replace
 from functools import lru_cache
 from itertools import chain
@@ -20,6 +21,7 @@ from dmsbench.data.scenes.world import COLUMNS, ROWS, draw_scene
 from dmsbench.errors import DataError
 from dmsbench.models.base import Prompt
 from dmsbench.models.prompts import PromptFormat
+from dmsbench.training import __main__ as command_line
 from dmsbench.training import scenes as recipe_module
 from dmsbench.training.architecture import PATCH_SIZE, build_model, build_processor, build_tokenizer
 from dmsbench.training.damage import Damage
@@ -214,3 +216,17 @@ def test_training_that_was_stopped_ends_with_the_same_weights(
     )
     assert whole == stopped
     assert not (tmp_path / "stopped" / STATE_FILE).exists()
+
+
+def test_nothing_to_go_on_from_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    foreign = tmp_path / "foreign"
+    foreign.mkdir()
+    (foreign / "model.safetensors").write_bytes(b"")
+    for start, said in ((tmp_path / "none", "holds no checkpoint"), (foreign, "not made by this recipe")):
+        with (
+            pytest.MonkeyPatch.context() as patch,
+            pytest.raises(SystemExit, match="2"),
+        ):
+            patch.setattr(sys, "argv", ["training", "scenes", str(tmp_path / "out"), "--from", str(start)])
+            command_line.main()
+        assert said in capsys.readouterr().err
