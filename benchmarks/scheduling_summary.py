@@ -186,7 +186,15 @@ class Regime:
             "corrupted conditions. Points; in brackets 95 % t intervals over seeds of the paired difference "
             "from static.",
             "",
-            *_header("model", "clean", "clean − static", "mean over conditions", "mean − static", "by seed"),
+            *_header(
+                "model",
+                "clean",
+                "clean − static",
+                "mean over conditions",
+                "mean − static",
+                "by seed",
+                f"{MAIN} − it",
+            ),
         ]
         at_clean, mean = self.means(self.clean), self.means(self.corrupted)
         table = self.content["models"] = {}
@@ -196,11 +204,14 @@ class Regime:
                 "clean_gain": _spread(at_clean, name, "static"),
                 "mean": _spread(mean, name),
                 "gain": _spread(mean, name, "static"),
+                "main_over_it": Spread(tuple(float(one[MAIN] - one[name]) for one in mean)),
             }
             table[name] = {what: spread.as_dict() for what, spread in own.items()}
             gains = ("", "") if name == "static" else (own["clean_gain"].told(), own["gain"].told())
             by_seed = " ".join(f"{value:+.1f}" for value in own["gain"].values)
-            cells = (name, f"{own['clean'].mean:.1f}", gains[0], f"{own['mean'].mean:.1f}", gains[1], by_seed)
+            ahead = "" if name == MAIN else own["main_over_it"].told()
+            scores = (f"{own['clean'].mean:.1f}", gains[0], f"{own['mean'].mean:.1f}", gains[1])
+            cells = (name, *scores, by_seed, ahead)
             lines.append(_line(cells))
         return lines
 
