@@ -16,7 +16,7 @@ from dmsbench.models.adapter import DTYPES, Adapter, stop_tokens
 from dmsbench.models.base import Image, Prompt
 from dmsbench.models.blip2_prompts import Blip2Format
 from dmsbench.models.blip2_text import Prefix, Rows, text_model
-from dmsbench.models.padding import mean_of, padded
+from dmsbench.models.padding import bias_of_keys, mean_of, padded
 
 #: The text models whose positions, masks and caches are known to be driven as stock does it.
 TEXT_MODELS = ("opt", "llama", "t5")
@@ -112,9 +112,7 @@ class Blip2Model(Adapter):
         width, queries = max(len(suffix.ids) for suffix in suffixes), state.tokens.shape[1]
         ids, real, evidence = padded(suffixes, width, self.processor.tokenizer.pad_token_id or 0)
         bias = modality_bias(weights, torch.tensor([self.present(prompt) for prompt in prompts]))
-        key_bias = torch.zeros(len(prompts), queries + width)
-        key_bias[:, :queries] = bias[:, :1]
-        key_bias[:, queries:] = torch.where(evidence, bias[:, 1:], torch.zeros(()))
+        key_bias = bias_of_keys(bias, queries, evidence)
         start = self.text.start(
             state.tokens,
             state.prefix,

@@ -29,6 +29,15 @@ def padded(
     return torch.from_numpy(ids), torch.from_numpy(real), torch.from_numpy(evidence)
 
 
+def bias_of_keys(bias: torch.Tensor, image: int, evidence: torch.Tensor) -> torch.Tensor:
+    """The bias of every key (B, image + T): the image's on its tokens, the text's on its evidence, else 0.
+
+    ``bias`` (B, 2) of image and text, ``image`` tokens first, then ``evidence`` (B, T) of the padded prompts.
+    """
+    of_text = torch.where(evidence, bias[:, 1:], torch.zeros(()))
+    return torch.cat([bias[:, :1].expand(-1, image), of_text], dim=1)
+
+
 def id_rows(rows: Sequence[Sequence[int]]) -> torch.Tensor:
     """Ids (B, T), T the longest row's, at least 1; −1 where a row has ended."""
     ids = np.full((len(rows), max(1, *map(len, rows))), -1, dtype=np.int64)

@@ -15,7 +15,7 @@ from dmsbench.fusion.attention_bias import additive_mask, check_attention, modal
 from dmsbench.models.adapter import stop_tokens
 from dmsbench.models.base import Image, Prompt
 from dmsbench.models.decoder import DecoderAdapter, Prefill
-from dmsbench.models.padding import mean_of, padded
+from dmsbench.models.padding import bias_of_keys, mean_of, padded
 from dmsbench.models.prompts import PromptFormat
 
 #: The text models whose positions and masks are known to be driven as stock does it.
@@ -134,9 +134,7 @@ class PaliGemmaModel(DecoderAdapter):
         width, held = max(len(suffix.ids) for suffix in suffixes), state.tokens.shape[1]
         ids, real, evidence = padded(suffixes, width, self.processor.tokenizer.pad_token_id or 0)
         bias = modality_bias(weights, torch.tensor([self.present(prompt) for prompt in prompts]))
-        key_bias = torch.zeros(len(prompts), held + width)
-        key_bias[:, :held] = bias[:, :1]
-        key_bias[:, held:] = torch.where(evidence, bias[:, 1:], torch.zeros(()))
+        key_bias = bias_of_keys(bias, held, evidence)
         exists = torch.cat([torch.ones(len(prompts), held, dtype=torch.bool), real], dim=1)
         key_bias, exists, real = key_bias.to(self.device), exists.to(self.device), real.to(self.device)
         picks = torch.tensor(rows, device=self.device)
