@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 import torch
 import transformers
+from stock import stock_generate, stock_logprobs
 from tiny_paligemma import IMAGE_TOKENS, save_tiny_paligemma
 
 from dmsbench.data.base import SampleError
@@ -75,28 +76,6 @@ def stock_inputs(model: PaliGemmaModel, picture: Any, question: str) -> Any:
     made = model.processor(images=[picture], text=[f"<image>answer en {question}"], return_tensors="pt")
     made.pop("labels", None)  # these are for training
     return made
-
-
-def stock_logprobs(model: PaliGemmaModel, picture: Any, question: str) -> torch.Tensor:
-    with torch.inference_mode():
-        logits: torch.Tensor = model.model(**stock_inputs(model, picture, question)).logits[0, -1]
-    return torch.log_softmax(logits, dim=-1)
-
-
-def stock_generate(model: PaliGemmaModel, picture: Any, question: str) -> tuple[str, list[torch.Tensor]]:
-    """The answer, and at each step the two best log-probabilities."""
-    inputs = stock_inputs(model, picture, question)
-    out = model.model.generate(
-        **inputs,
-        max_new_tokens=model.max_new_tokens,
-        do_sample=False,
-        return_dict_in_generate=True,
-        output_scores=True,
-    )
-    tokens = out.sequences[0, inputs["input_ids"].shape[1] :].tolist()
-    until = next((i for i, token in enumerate(tokens) if token in model.stops), len(tokens))
-    text: str = model.processor.tokenizer.decode(tokens[:until], skip_special_tokens=True)
-    return text.strip(), [score[0].log_softmax(-1).topk(2).values for score in out.scores]
 
 
 @contextmanager
@@ -166,7 +145,7 @@ def test_first_token_log_probabilities_are_those_of_the_stock_forward(
     model: PaliGemmaModel, noise_pictures: list[Any]
 ) -> None:
     ours = our_logprobs(model, noise_pictures, IMAGES, ASKED)
-    stock = [stock_logprobs(model, noise_pictures[i], QUESTIONS[q]) for i, q in ROWS]
+    stock = [stock_logprobs(model, stock_inputs(model, noise_pictures[i], QUESTIONS[q])) for i, q in ROWS]
     assert largest(ours, torch.stack(stock)) < 1e-4
     assert largest(ours[0], ours[5]) > 0.05, "the image decides"
     assert largest(ours[0], ours[3]) > 0.05, "the question decides"
@@ -176,7 +155,7 @@ def test_first_token_log_probabilities_are_those_of_the_stock_forward(
 def test_answers_are_those_of_stock_generate_in_any_batch(
     model: PaliGemmaModel, noise_pictures: list[Any]
 ) -> None:
-    stock = [stock_generate(model, noise_pictures[i], QUESTIONS[q]) for i, q in ROWS]
+    stock = [stock_generate(model, stock_inputs(model, noise_pictures[i], QUESTIONS[q])) for i, q in ROWS]
     assert len({text for text, _ in stock}) > 4
     assert len({len(steps) for _, steps in stock}) > 2, "answers end at different steps"
     state = model.encode(noise_pictures)
@@ -209,7 +188,9 @@ def test_weights_are_the_bias_on_every_row_of_the_stock_model(
             stock = model.model(**inputs).logits[0, -1].log_softmax(-1)
             out = model.model.generate(**inputs, max_new_tokens=16, do_sample=False)
         assert largest(ours, stock) < 1e-4
-        assert largest(ours, stock_logprobs(model, noise_pictures[image], question)) > 0.02
+        assert (
+            largest(ours, stock_logprobs(model, stock_inputs(model, noise_pictures[image], question))) > 0.02
+        )
         tokens = out[0, inputs["input_ids"].shape[1] :].tolist()
         kept = [token for token in tokens if token not in model.stops]
         answer = model.processor.tokenizer.decode(kept, skip_special_tokens=True).strip()

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from stock import stock_generate, stock_logprobs
 from tiny_prefixed import KINDS, save_tiny
 from transformers import Idefics3Processor, Qwen2_5_VLProcessor, Qwen2VLProcessor
 
@@ -112,28 +113,6 @@ def stock_inputs(model: PrefixAdapter, picture: Any, question: str) -> Any:
     return processor(images=[picture], text=[text], return_tensors="pt")
 
 
-def stock_logprobs(model: PrefixAdapter, picture: Any, question: str) -> torch.Tensor:
-    with torch.inference_mode():
-        logits: torch.Tensor = model.model(**stock_inputs(model, picture, question)).logits[0, -1]
-    return torch.log_softmax(logits, dim=-1)
-
-
-def stock_generate(model: PrefixAdapter, picture: Any, question: str) -> tuple[str, list[torch.Tensor]]:
-    """The answer, and at each step the two best log-probabilities."""
-    inputs = stock_inputs(model, picture, question)
-    out = model.model.generate(
-        **inputs,
-        max_new_tokens=model.max_new_tokens,
-        do_sample=False,
-        return_dict_in_generate=True,
-        output_scores=True,
-    )
-    tokens = out.sequences[0, inputs["input_ids"].shape[1] :].tolist()
-    until = next((i for i, token in enumerate(tokens) if token in model.stops), len(tokens))
-    text: str = model.processor.tokenizer.decode(tokens[:until], skip_special_tokens=True)
-    return text.strip(), [score[0].log_softmax(-1).topk(2).values for score in out.scores]
-
-
 def marked(model: PrefixAdapter, picture: Any, question: str) -> tuple[Any, Any, torch.Tensor]:
     """Stock inputs, the keys of image and text, and the first row behind the image."""
     inputs = stock_inputs(model, picture, question)
@@ -178,14 +157,14 @@ def test_first_token_log_probabilities_are_those_of_the_stock_forward(
 ) -> None:
     model = load(kind, attention)
     ours = prefix_logprobs(model, pictures, IMAGES, ASKED)
-    stock = [stock_logprobs(model, pictures[i], QUESTIONS[q]) for i, q in ROWS]
+    stock = [stock_logprobs(model, stock_inputs(model, pictures[i], QUESTIONS[q])) for i, q in ROWS]
     assert largest(ours, torch.stack(stock)) < 1e-4
     assert largest(ours[0], ours[5]) > 0.05, "the image decides"
     assert largest(ours[0], ours[3]) > 0.05, "the question decides"
 
 
 def test_answers_are_those_of_stock_generate_in_any_batch(model: PrefixAdapter, pictures: list[Any]) -> None:
-    stock = [stock_generate(model, pictures[i], QUESTIONS[q]) for i, q in ROWS]
+    stock = [stock_generate(model, stock_inputs(model, pictures[i], QUESTIONS[q])) for i, q in ROWS]
     assert len({text for text, _ in stock}) > 4
     assert len({len(steps) for _, steps in stock}) > 3, "answers end at different steps"
     state = model.encode(pictures)
@@ -219,7 +198,9 @@ def test_weights_behind_the_prefix_are_the_bias_in_the_stock_forward(
         ):
             stock = model.model(**inputs).logits[0, -1].log_softmax(-1)
         assert largest(ours[row], stock) < 1e-4
-        assert largest(ours[row], stock_logprobs(model, pictures[image], question)) > 0.02
+        assert (
+            largest(ours[row], stock_logprobs(model, stock_inputs(model, pictures[image], question))) > 0.02
+        )
 
 
 def test_answers_under_weights_are_stock_generate_under_the_bias(
