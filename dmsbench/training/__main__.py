@@ -19,7 +19,7 @@ def main() -> None:
     train.add_argument("--tower-epochs", type=int, help="epochs of stage 1, the vision tower")
     train.add_argument("--epochs", type=int, help="epochs of stage 2, the whole model")
     reader = commands.add_parser("reader", help="train the language model that scenes checkpoints start from")
-    scenes = commands.add_parser("scenes", help="train tiny-llava-scenes, or go on with it")
+    scenes = commands.add_parser("scenes", help="train a checkpoint on scenes, or go on with one")
     for command in (reader, scenes):
         command.add_argument("out", type=Path, help="folder for the checkpoint")
         command.add_argument("--seed", type=int, default=0, help="of the initial weights and of the scenes")
@@ -27,6 +27,14 @@ def main() -> None:
         command.add_argument("--reading-steps", type=int, help="steps of stage 0, contexts alone")
     scenes.add_argument(
         "--regime", choices=("clean", "augmented"), help="on clean data, or half of it corrupted"
+    )
+    scenes.add_argument(
+        "--family", choices=("llava", "blip-2"), help="tiny-llava-scenes or tiny-blip2-scenes"
+    )
+    scenes.add_argument(
+        "--absent-share",
+        type=float,
+        help="of contexts without their picture, and of those without themselves",
     )
     scenes.add_argument("--from", dest="start", type=Path, help="a reader or a checkpoint to go on from")
     scenes.add_argument("--tower-steps", type=int, help="steps of stage 1, the vision tower")
@@ -72,7 +80,8 @@ def _train(given: argparse.Namespace) -> None:
 
 
 def _train_reader(given: argparse.Namespace) -> None:
-    from dmsbench.training.scenes import Recipe, train_reader
+    from dmsbench.training.scene_recipe import Recipe
+    from dmsbench.training.scenes import train_reader
 
     wanted = {"level": given.level, "reading_steps": given.reading_steps}
     train_reader(Recipe(seed=given.seed, **_given(wanted)), given.out, _say)
@@ -81,11 +90,14 @@ def _train_reader(given: argparse.Namespace) -> None:
 
 def _train_scenes(given: argparse.Namespace) -> None:
     from dmsbench.training.saving import weights_hash
-    from dmsbench.training.scenes import Recipe, train
+    from dmsbench.training.scene_recipe import Recipe
+    from dmsbench.training.scenes import train
 
     wanted = {
         "level": given.level,
+        "family": given.family,
         "regime": given.regime,
+        "absent_share": given.absent_share,
         "reading_steps": given.reading_steps,
         "tower_steps": given.tower_steps,
         "steps": given.steps,

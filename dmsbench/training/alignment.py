@@ -1,4 +1,4 @@
-"""Stage 1 of the scenes recipe: patches come to lie near their words in the language model's space."""
+"""Stage 1 of the scenes recipe: image tokens come to lie near their words in the language model's space."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional
-from transformers import LlavaForConditionalGeneration, PreTrainedTokenizerFast
+from transformers import PreTrainedTokenizerFast
 
 from dmsbench.data.scenes.render import render
 from dmsbench.training.optimiser import Optimiser, Rates
 from dmsbench.training.pictures import to_pixel_values
-from dmsbench.training.scene_stream import WORDS, Source, patch_labels
+from dmsbench.training.scene_stream import WORDS, Source
+from dmsbench.training.trainee import Trainee
 
-#: What an empty patch weighs beside one that shows something: most are empty.
+#: What an empty place weighs beside one that shows something: most are empty.
 EMPTY_WEIGHT = 0.1
 
 
 def align(
-    model: LlavaForConditionalGeneration,
-    tokenizer: PreTrainedTokenizerFast,
+    trainee: Trainee,
     source: Source,
     *,
     steps: int,
@@ -31,22 +31,21 @@ def align(
     weight_decay: float,
     log: Callable[[str], None],
 ) -> None:
-    """Trains tower and projector, in place; the language model stays as it is.
+    """Trains all that sees pictures, in place; the language model stays as it is.
 
-    A projected patch, scaled to the length that the language model's norm gives it, has to tell by its
-    products with the words' embeddings which shape, colour, size, row and column it shows. So the language
-    model finds in a picture what it knows from contexts.
+    An image token (LLaVA's of a patch, BLIP-2's of a query), scaled to the length that the language model's
+    norm gives it, has to tell by its products with the words' embeddings which shape, colour, size, row and
+    column it shows. So the language model finds in a picture what it knows from contexts.
     """
+    model = trainee.model
     table: Any = model.get_input_embeddings().weight
     width = int(table.shape[1])
-    words = [torch.tensor([_token(tokenizer, word) for word in group]) for group in WORDS]
+    words = [torch.tensor([_token(trainee.tokenizer, word) for word in group]) for group in WORDS]
     named = [table.detach()[tokens] for tokens in words]
     empty = nn.Parameter(torch.zeros(len(WORDS), width))
     sharpness = nn.Parameter(torch.ones(len(WORDS)))
     of_pictures = [
-        (name, parameter)
-        for name, parameter in model.named_parameters()
-        if "vision_tower" in name or "multi_modal_projector" in name
+        (name, parameter) for name, parameter in model.named_parameters() if name.startswith(trainee.vision)
     ]
     optimiser = Optimiser(
         [([*of_pictures, ("embed_empty", empty), ("sharpness", sharpness)], rates)],
@@ -61,7 +60,7 @@ def align(
         pixels = to_pixel_values(np.stack([render(scene) for scene in scenes]))
         seen = torch.stack(list(model.get_image_features(pixels, return_dict=True).pooler_output))
         patches = (functional.normalize(seen, dim=-1) * width**0.5).flatten(0, 1)
-        labels = torch.from_numpy(patch_labels(scenes)).flatten(0, 1)
+        labels = torch.from_numpy(trainee.labels(scenes)).flatten(0, 1)
         loss = torch.zeros(())
         right = []
         for i, meant in enumerate(named):

@@ -18,7 +18,24 @@ from transformers import PreTrainedTokenizerFast
 
 from dmsbench.data.base import Sample
 
-PREFIX_TEXT = "USER: "
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """The text around a sample's text: before the image, between the two, behind it.
+
+    ``gap`` parts ``before`` from the sample's text and is tokenised with it: a space belongs to the word
+    that follows.
+    """
+
+    prefix: str
+    before: str
+    gap: str
+    after: str
+
+
+LLAVA = Template("USER: ", "\n", "", " ASSISTANT:")
+BLIP2 = Template("", "Question:", " ", " Answer:")
+PREFIX_TEXT = LLAVA.prefix
 #: Stands for "this key does not exist" in an additive mask; finite, so that no row can become NaN.
 ABSENT = torch.finfo(torch.float32).min
 
@@ -32,7 +49,12 @@ class Turn:
     answer: int
 
 
-def tokenise(tokenizer: PreTrainedTokenizerFast, sample: Sample, pieces: Sequence[str] | None = None) -> Turn:
+def tokenise(
+    tokenizer: PreTrainedTokenizerFast,
+    sample: Sample,
+    pieces: Sequence[str] | None = None,
+    template: Template = LLAVA,
+) -> Turn:
     """What follows the image in the conversation, answer and end of sequence included.
 
     The evidence is the sample's context where it has one, which stands before the question on a line of
@@ -44,10 +66,11 @@ def tokenise(tokenizer: PreTrainedTokenizerFast, sample: Sample, pieces: Sequenc
         found: list[int] = tokenizer(text, add_special_tokens=False)["input_ids"]
         return found
 
-    before, after = ids("\n"), ids(" ASSISTANT:")
+    before, after = ids(template.before), ids(template.after)
     if sample.context is not None:
         after = [*ids(f"\n{sample.question}"), *after]
-    evidence = [token for piece in pieces or (sample.evidence,) for token in ids(piece)]
+    first, *others = pieces or (sample.evidence,)
+    evidence = [token for piece in (template.gap + first, *others) for token in ids(piece)]
     return Turn(
         ids=(*before, *evidence, *after, *ids(f" {sample.answers[0]}"), int(tokenizer.eos_token_id)),
         evidence=slice(len(before), len(before) + len(evidence)),

@@ -14,9 +14,10 @@ from typing import Any, cast
 import numpy as np
 import numpy.typing as npt
 import torch
-from transformers import DynamicCache, LlavaForConditionalGeneration
+from transformers import DynamicCache
 
 from dmsbench.training.packing import ABSENT, Turn
+from dmsbench.training.trainee import Trainee
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,19 +118,14 @@ def in_rows(
     )
 
 
-def hidden_of(
-    model: LlavaForConditionalGeneration,
-    prefix_ids: Sequence[int],
-    rows: Rows,
-    pixel_values: torch.Tensor | None,
-) -> torch.Tensor:
+def hidden_of(trainee: Trainee, rows: Rows, pixel_values: torch.Tensor | None) -> torch.Tensor:
     """The language model's last hidden states over all rows, (N · T, width); gradients reach the tower.
 
     Without ``pixel_values`` the prefix is its template tokens alone.
     """
-    language: Any = model.model.language_model
+    language, model = cast(Any, trainee.language), trainee.model
     embed = model.get_input_embeddings()
-    start = embed(torch.tensor(prefix_ids))[None]
+    start = embed(torch.tensor([prefix_of(trainee)], dtype=torch.int64))
     if pixel_values is not None:
         images = torch.stack(list(model.get_image_features(pixel_values, return_dict=True).pooler_output))
         start = torch.cat([start.expand(len(images), -1, -1), images], dim=1)
@@ -149,3 +145,32 @@ def hidden_of(
         use_cache=True,
     ).last_hidden_state
     return hidden.reshape(-1, hidden.shape[-1])
+
+
+def prefix_of(trainee: Trainee) -> list[int]:
+    """The template's tokens before the image."""
+    found: list[int] = trainee.tokenizer(trainee.template.prefix, add_special_tokens=False)["input_ids"]
+    return found
+
+
+def behind(
+    trainee: Trainee,
+    turns: Sequence[Sequence[Turn]],
+    absent: npt.NDArray[np.int64],
+    boosted: npt.NDArray[np.bool_],
+    together: int = 1,
+    *,
+    pictures: bool = True,
+) -> Rows:
+    """The turns behind their pictures' prefixes, or behind the template's alone."""
+    start = len(prefix_of(trainee))
+    stop = start + (trainee.image_tokens if pictures else 0)
+    return in_rows(
+        turns,
+        prefix=stop,
+        image=slice(start, stop),
+        pad=trainee.tokenizer.pad_token_id,
+        absent=absent,
+        boosted=boosted,
+        together=together,
+    )

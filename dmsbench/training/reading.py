@@ -7,17 +7,16 @@ from collections.abc import Callable
 import numpy as np
 import torch
 from torch.nn import functional
-from transformers import LlavaForConditionalGeneration, PreTrainedTokenizerFast
 
 from dmsbench.training.optimiser import Optimiser, Rates
-from dmsbench.training.packing import PREFIX_TEXT, tokenise
-from dmsbench.training.prefix import Rows, hidden_of, in_rows
+from dmsbench.training.packing import tokenise
+from dmsbench.training.prefix import behind, hidden_of
 from dmsbench.training.scene_stream import Source
+from dmsbench.training.trainee import LlavaTrainee
 
 
 def read(
-    model: LlavaForConditionalGeneration,
-    tokenizer: PreTrainedTokenizerFast,
+    reader: LlavaTrainee,
     source: Source,
     *,
     steps: int,
@@ -35,7 +34,7 @@ def read(
     is run: what takes longest, to find out whether a word of the question is among those of the context,
     costs a quarter of what it costs with both.
     """
-    prefix_ids = tokenizer(PREFIX_TEXT, add_special_tokens=False)["input_ids"]
+    model = reader.model
     named = [(name, parameter) for name, parameter in model.named_parameters() if "language_model" in name]
     optimiser = Optimiser(
         [(named, rates)], weight_decay=weight_decay, steps=steps, warm_up=max(1, steps // 20)
@@ -45,19 +44,11 @@ def read(
     for step in range(steps):
         source.most = most_things(step)
         turns = [
-            [tokenise(tokenizer, s) for s in source.samples(scene, questions, questions, told_share)]
+            [tokenise(reader.tokenizer, s) for s in source.samples(scene, questions, questions, told_share)]
             for scene in source.scenes(contexts)
         ]
-        batch: Rows = in_rows(
-            turns,
-            prefix=len(prefix_ids),
-            image=slice(0, 0),
-            pad=tokenizer.pad_token_id,
-            absent=none,
-            boosted=none > 0,
-            together=questions,
-        )
-        scores = model.lm_head(hidden_of(model, prefix_ids, batch, None)[batch.places])
+        batch = behind(reader, turns, none, none > 0, questions, pictures=False)
+        scores = reader.head(hidden_of(reader, batch, None)[batch.places])
         loss = functional.cross_entropy(scores, batch.targets)
         optimiser.step(loss)
         if step % 100 == 99 or step == steps - 1:

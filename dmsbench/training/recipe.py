@@ -11,7 +11,7 @@ import torch
 from transformers import LlavaForConditionalGeneration, PreTrainedTokenizerFast
 
 from dmsbench.data import easy_vqa
-from dmsbench.training.architecture import build_model, build_tokenizer
+from dmsbench.training.architecture import build_model, build_processor, build_tokenizer
 from dmsbench.training.packing import PREFIX_TEXT, pack, tokenise
 from dmsbench.training.pictures import Pictures, gather, to_pixel_values
 from dmsbench.training.saving import save
@@ -54,7 +54,7 @@ def train(recipe: Recipe, out: Path, log: Callable[[str], None] = print) -> floa
         "data": {"name": "easy_vqa", "split": "train", "fingerprint": fitting.fingerprint},
         "validation_accuracy": round(accuracy, 4),
     }
-    save(model, tokenizer, out, facts)
+    save(model, build_processor(tokenizer), out, facts)
     return accuracy
 
 

@@ -8,15 +8,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from transformers import LlavaForConditionalGeneration, PreTrainedTokenizerFast
+from transformers import PreTrainedModel, ProcessorMixin
 
 from dmsbench.errors import DataError
-from dmsbench.training.architecture import build_processor
 
 
 def save(
-    model: LlavaForConditionalGeneration,
-    tokenizer: PreTrainedTokenizerFast,
+    model: PreTrainedModel,
+    processor: ProcessorMixin,
     out: Path,
     facts: Mapping[str, Any],
 ) -> None:
@@ -24,7 +23,7 @@ def save(
     out.mkdir(parents=True, exist_ok=True)
     model.half().save_pretrained(out)
     model.float()
-    build_processor(tokenizer).save_pretrained(out)
+    processor.save_pretrained(out)
     known = {
         **facts,
         "parameters": sum(parameter.numel() for parameter in model.parameters()),

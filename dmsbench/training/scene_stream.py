@@ -11,7 +11,7 @@ import numpy.typing as npt
 from dmsbench.data.base import Sample
 from dmsbench.data.scenes.language import caption, context, questions
 from dmsbench.data.scenes.render import SIDE, box
-from dmsbench.data.scenes.world import COLOURS, COLUMNS, ROWS, SHAPES, SIZES, Scene, draw_scene
+from dmsbench.data.scenes.world import COLOURS, COLUMNS, ROWS, SHAPES, SIZES, Scene, Thing, draw_scene
 from dmsbench.training.architecture import PATCH_SIZE
 
 #: What a patch may show: nothing, or one of the words of each of these.
@@ -79,8 +79,19 @@ def patch_labels(scenes: Sequence[Scene]) -> npt.NDArray[np.int64]:
             # A patch shows what at least a quarter of it each way lies in.
             rows = slice((top + quarter) // PATCH_SIZE, -(-(bottom - quarter) // PATCH_SIZE))
             columns = slice((left + quarter) // PATCH_SIZE, -(-(right - quarter) // PATCH_SIZE))
-            told = (thing.shape, thing.colour, thing.size, ROWS[thing.row], COLUMNS[thing.column])
-            labels[n, rows, columns] = [
-                1 + words.index(word) for words, word in zip(WORDS, told, strict=True)
-            ]
+            labels[n, rows, columns] = _told(thing)
     return labels.reshape(len(scenes), side * side, len(WORDS))
+
+
+def place_labels(scenes: Sequence[Scene]) -> npt.NDArray[np.int64]:
+    """Per scene and place, in reading order, what lies there, as in ``patch_labels`` (N, 9, 5)."""
+    labels = np.zeros((len(scenes), len(ROWS), len(COLUMNS), len(WORDS)), dtype=np.int64)
+    for n, scene in enumerate(scenes):
+        for thing in scene.things:
+            labels[n, thing.row, thing.column] = _told(thing)
+    return labels.reshape(len(scenes), -1, len(WORDS))
+
+
+def _told(thing: Thing) -> list[int]:
+    words = (thing.shape, thing.colour, thing.size, ROWS[thing.row], COLUMNS[thing.column])
+    return [1 + known.index(word) for known, word in zip(WORDS, words, strict=True)]

@@ -1,4 +1,4 @@
-"""The recipe of ``tiny-llava-scenes``: scenes without end, a context each, modalities really absent."""
+"""The recipe of the scenes checkpoints: scenes without end, a context each, modalities really absent."""
 
 from __future__ import annotations
 
@@ -6,97 +6,36 @@ import io
 import json
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch.nn import functional
-from transformers import LlavaForConditionalGeneration, PreTrainedTokenizerFast
 
 from dmsbench.data.base import Sample
 from dmsbench.data.scenes.language import KINDS
 from dmsbench.data.scenes.render import render
-from dmsbench.data.scenes.world import SPLITS
 from dmsbench.errors import DataError
 from dmsbench.files import write_atomically
 from dmsbench.training.alignment import align
-from dmsbench.training.architecture import build_model, build_tokenizer
+from dmsbench.training.architecture import build_tokenizer
 from dmsbench.training.damage import Damage
 from dmsbench.training.optimiser import Optimiser, Rates
-from dmsbench.training.packing import PREFIX_TEXT, Turn, cut, tokenise
+from dmsbench.training.packing import Turn, cut, tokenise
 from dmsbench.training.pictures import to_pixel_values
-from dmsbench.training.prefix import Rows, hidden_of, in_rows
+from dmsbench.training.prefix import behind, hidden_of
 from dmsbench.training.reading import read
-from dmsbench.training.saving import save, weights_hash
+from dmsbench.training.saving import weights_hash
+from dmsbench.training.scene_accuracy import accuracy
+from dmsbench.training.scene_recipe import Recipe
 from dmsbench.training.scene_stream import Source
-from dmsbench.training.tiny_llava import IMAGE_TOKENS
+from dmsbench.training.trainee import TRAINEES, Blip2Trainee, LlavaTrainee, Trainee
 
-NAME, READER = "tiny-llava-scenes", "scenes-reader"
+READER = "scenes-reader"
 #: In the checkpoint's folder while it is being trained.
 STATE_FILE = "training-state.pt"
 #: Steps from one state file and line of the log to the next.
 KEEP_EVERY = 250
-#: Both of what a training may be: on clean data, or half of it corrupted.
-REGIMES = ("clean", "augmented")
-
-
-@dataclass(frozen=True, slots=True)
-class Recipe:
-    """Everything that decides the weights, beside the code."""
-
-    seed: int = 0
-    level: int = 2
-    regime: str = "clean"
-    #: The hash of the weights that training starts from, empty for none.
-    start: str = ""
-    reading_steps: int = 4000
-    tower_steps: int = 600
-    steps: int = 1000
-    #: Shares of the reading steps after which scenes of two things join those of one, and then all others:
-    #: what belongs to what is learnt on pictures where little else is.
-    curriculum: tuple[float, float] = (0.1, 0.3)
-    pictures_per_step: int = 32
-    contexts_per_picture: int = 2
-    questions_per_context: int = 4
-    matrix_rate: float = 2e-3
-    rate: float = 2e-3
-    tuned_tower_rate: float = 3e-4
-    weight_decay: float = 0.05
-    warm_up_steps: int = 100
-    #: Share of rows without their image, and of rows without their context.
-    absent_share: float = 0.3
-    #: Share of contexts whose first question is to say all that there is: one long answer teaches to look
-    #: and to read more than many short ones.
-    told_share: float = 0.25
-    head_dropout: float = 0.1
-    #: Weight of the loss of saying the context from the picture, as in captioning: answers alone teach
-    #: to look too slowly.
-    caption_share: float = 0.5
-    #: As in ``tiny_llava``: share of batches with other byte pairs, and of places cut there.
-    subword_share: float = 0.25
-    subword_cuts: float = 0.1
-    #: Share of pictures whose picture or contexts are corrupted, where the regime is "augmented".
-    damaged_share: float = 0.5
-
-    @property
-    def language_rates(self) -> Rates:
-        """Of the language model, and of the tower before it meets the language model."""
-        return Rates(self.matrix_rate, self.rate)
-
-    def __post_init__(self) -> None:
-        if self.regime not in REGIMES:
-            raise DataError(f"no training regime '{self.regime}': use one of {', '.join(REGIMES)}")
-
-    def as_dict(self) -> dict[str, Any]:
-        return {**asdict(self), "curriculum": list(self.curriculum)}
-
-    def most_things(self, step: int) -> int | None:
-        """The most things that a scene of this reading step has, None for no bound but the level's."""
-        first, second = (share * self.reading_steps for share in self.curriculum)
-        return 1 if step < first else 2 if step < second else None
 
 
 class Trainer:
@@ -104,17 +43,16 @@ class Trainer:
 
     def __init__(
         self,
-        model: LlavaForConditionalGeneration,
-        tokenizer: PreTrainedTokenizerFast,
+        trainee: Trainee,
         source: Source,
         recipe: Recipe,
     ) -> None:
-        self.model, self.tokenizer, self.source, self.recipe = model, tokenizer, source, recipe
-        self.prefix_ids = tokenizer(PREFIX_TEXT, add_special_tokens=False)["input_ids"]
+        self.trainee, self.source, self.recipe = trainee, source, recipe
+        self.model = trainee.model
         self.damage = Damage(source, recipe.damaged_share if recipe.regime == "augmented" else 0.0)
-        named = list(model.named_parameters())
-        tower = [(name, parameter) for name, parameter in named if "vision_tower" in name]
-        language = [(name, parameter) for name, parameter in named if "vision_tower" not in name]
+        named = list(self.model.named_parameters())
+        tower = [(name, parameter) for name, parameter in named if name.startswith(trainee.tuned)]
+        language = [(name, parameter) for name, parameter in named if not name.startswith(trainee.tuned)]
         self.optimiser = Optimiser(
             [
                 (language, recipe.language_rates),
@@ -143,19 +81,18 @@ class Trainer:
         draw = rng.random(shape)
         absent = np.where(draw < recipe.absent_share, 1, np.where(draw < 2 * recipe.absent_share, 2, 0))
         batch = behind(
-            self.tokenizer,
-            self.prefix_ids,
+            self.trainee,
             turns,
             absent.astype(np.int64),
             rng.random(shape) < 0.5,
             recipe.questions_per_context,
         )
         self.model.train()
-        hidden = hidden_of(self.model, self.prefix_ids, batch, to_pixel_values(np.stack(pixels)))
+        hidden = hidden_of(self.trainee, batch, to_pixel_values(np.stack(pixels)))
         rows = functional.dropout(hidden[batch.places], recipe.head_dropout)
-        loss = functional.cross_entropy(self.model.lm_head(rows), batch.targets)
+        loss = functional.cross_entropy(self.trainee.head(rows), batch.targets)
         if len(batch.said_places):
-            said = self.model.lm_head(hidden[batch.said_places])
+            said = self.trainee.head(hidden[batch.said_places])
             loss = loss + recipe.caption_share * functional.cross_entropy(said, batch.said_targets)
         self.optimiser.step(loss)
         return loss.item()
@@ -195,71 +132,10 @@ class Trainer:
         """The samples as tokens; ``fresh``: each context in byte pairs of its own."""
         share, rng = self.recipe.subword_cuts, self.source.rng
         pieces = {text: cut(text, share, rng) for text in dict.fromkeys(s.evidence for s in samples)}
-        return [tokenise(self.tokenizer, s, pieces[s.evidence] if fresh else None) for s in samples]
-
-
-def behind(
-    tokenizer: PreTrainedTokenizerFast,
-    prefix_ids: Sequence[int],
-    turns: Sequence[Sequence[Turn]],
-    absent: npt.NDArray[np.int64],
-    boosted: npt.NDArray[np.bool_],
-    together: int = 1,
-) -> Rows:
-    """The turns behind their pictures' prefixes."""
-    return in_rows(
-        turns,
-        prefix=len(prefix_ids) + IMAGE_TOKENS,
-        image=slice(len(prefix_ids), len(prefix_ids) + IMAGE_TOKENS),
-        pad=tokenizer.pad_token_id,
-        absent=absent,
-        boosted=boosted,
-        together=together,
-    )
-
-
-#: What ``accuracy`` takes away, by its number in ``packing.pack``.
-WITHOUT = {"both": 0, "text only": 1, "image only": 2}
-
-
-@torch.no_grad()
-def accuracy(
-    model: LlavaForConditionalGeneration,
-    tokenizer: PreTrainedTokenizerFast,
-    level: int,
-    pictures: int = 250,
-    split: str = "validation",
-) -> dict[str, float]:
-    """Share of answers whose every token is the most probable one, with both modalities and with each.
-
-    Teacher forced, on the first scenes of a split.
-    """
-    model.eval()
-    rng = np.random.Generator(np.random.Philox(key=[1, list(SPLITS).index(split)]))
-    source = Source(split, level, rng)
-    scenes = source.scenes(pictures)
-    asked = [source.samples(scene, 5) for scene in scenes]
-    prefix_ids = tokenizer(PREFIX_TEXT, add_special_tokens=False)["input_ids"]
-    found = {}
-    for name, gone in WITHOUT.items():
-        right: list[bool] = []
-        for start in range(0, pictures, 50):
-            turns = [
-                [tokenise(tokenizer, sample) for sample in samples] for samples in asked[start : start + 50]
-            ]
-            shape = (len(turns), len(turns[0]))
-            batch = behind(
-                tokenizer, prefix_ids, turns, np.full(shape, gone), np.full(shape, gone > 0, dtype=np.bool_)
-            )
-            pixels = np.stack([render(scene) for scene in scenes[start : start + 50]])
-            hidden = hidden_of(model, prefix_ids, batch, to_pixel_values(pixels))
-            hits = (model.lm_head(hidden[batch.places]).argmax(dim=1) == batch.targets).tolist()
-            for turn in (turn for samples in turns for turn in samples):
-                length = len(turn.ids) - turn.answer
-                right.append(all(hits[:length]))
-                hits = hits[length:]
-        found[name] = float(np.mean(right))
-    return found
+        of = self.trainee
+        return [
+            tokenise(of.tokenizer, s, pieces[s.evidence] if fresh else None, of.template) for s in samples
+        ]
 
 
 def train(
@@ -280,24 +156,10 @@ def train(
     resumed = state.is_file()
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(recipe.seed)
-        from_reader = False
-        if start is None:
-            model, tokenizer, source = _reader(recipe, timed, finished=resumed)
-        else:
-            from_reader = _is_reader(start)
-            # Another stream than that of stage 0.
-            source = _source(recipe, 1)
-            tokenizer = PreTrainedTokenizerFast.from_pretrained(start)
-            model = LlavaForConditionalGeneration.from_pretrained(start, dtype=torch.float32)
-            if from_reader:
-                # A tower of its own for every seed: the reader's is the one it was initialised with.
-                fresh = build_model(tokenizer, recipe.seed).model
-                model.model.vision_tower.load_state_dict(fresh.vision_tower.state_dict())
-                model.model.multi_modal_projector.load_state_dict(fresh.multi_modal_projector.state_dict())
-        if not resumed and (start is None or from_reader):
+        trainee, source, blind = _start(recipe, start, timed, finished=resumed)
+        if blind and not resumed:
             align(
-                model,
-                tokenizer,
+                trainee,
                 source,
                 steps=recipe.tower_steps,
                 pictures=recipe.pictures_per_step,
@@ -305,7 +167,7 @@ def train(
                 weight_decay=recipe.weight_decay,
                 log=timed,
             )
-        trainer = Trainer(model, tokenizer, source, recipe)
+        trainer = Trainer(trainee, source, recipe)
         first = 0
         if resumed:
             first = trainer.resume(state)
@@ -317,17 +179,17 @@ def train(
                 trainer.keep(state, step + 1)
                 shares = ", ".join(
                     f"{name} {share:.4f}"
-                    for name, share in accuracy(model, tokenizer, recipe.level, pictures=100).items()
+                    for name, share in accuracy(trainee, recipe.level, pictures=100).items()
                 )
                 timed(f"step {step + 1}/{recipe.steps}: loss {np.mean(losses[-KEEP_EVERY:]):.4f}; {shares}")
-    found = accuracy(model, tokenizer, recipe.level, pictures=1000)
+    found = accuracy(trainee, recipe.level, pictures=1000)
     facts = {
-        "name": NAME,
+        "name": trainee.name,
         "recipe": recipe.as_dict(),
         "data": {"name": "scenes", "split": "train", "level": recipe.level},
         "validation_accuracy": {name: round(share, 4) for name, share in found.items()},
     }
-    save(model, tokenizer, out, facts)
+    trainee.save(out, facts)
     state.unlink(missing_ok=True)
     return found
 
@@ -336,24 +198,57 @@ def train_reader(recipe: Recipe, out: Path, log: Callable[[str], None] = print) 
     """Stage 0 alone, saved to ``out``: a language model that several checkpoints can start from."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(recipe.seed)
-        model, tokenizer, _ = _reader(recipe, _timed(log))
-    save(model, tokenizer, out, {"name": READER, "recipe": recipe.as_dict()})
+        reader, _ = _reader(recipe, _timed(log))
+    reader.save(out, {"name": READER, "recipe": recipe.as_dict()})
+
+
+def _start(
+    recipe: Recipe, start: Path | None, log: Callable[[str], None], *, finished: bool
+) -> tuple[Trainee, Source, bool]:
+    """What stage 1 or 2 goes on with: model, scenes, and whether it has never seen a picture.
+
+    ``finished``: its weights are kept elsewhere, so that stage 0 need not be run.
+    """
+    if start is None:
+        reader, source = _reader(recipe, log, finished=finished)
+    else:
+        # Another stream than that of stage 0.
+        source = _source(recipe, 1)
+        if not _is_reader(start):
+            return _checkpoint(recipe, start), source, False
+        reader = LlavaTrainee.load(start)
+        # A tower of its own for every seed: the reader's is the one it was initialised with.
+        reader.fresh_vision(recipe.seed)
+    if recipe.family == "llava":
+        return reader, source, True
+    return Blip2Trainee.from_reader(reader, recipe.seed), source, True
+
+
+def _checkpoint(recipe: Recipe, folder: Path) -> Trainee:
+    try:
+        family = json.loads((folder / "config.json").read_text())["model_type"]
+    except (OSError, ValueError, KeyError, TypeError):
+        raise DataError(
+            f"{folder} holds no checkpoint to go on from: its config.json cannot be read"
+        ) from None
+    if family != recipe.family:
+        raise DataError(f"{folder} is a checkpoint of type {family}, the recipe trains {recipe.family}")
+    return TRAINEES[family].load(folder)
 
 
 def _reader(
     recipe: Recipe, log: Callable[[str], None], *, finished: bool = False
-) -> tuple[LlavaForConditionalGeneration, PreTrainedTokenizerFast, Source]:
-    """Model and tokenizer after stage 0, and the scenes to go on with; ``finished``: its weights are kept."""
+) -> tuple[LlavaTrainee, Source]:
+    """The model after stage 0, and the scenes to go on with; ``finished``: its weights are kept."""
     source = _source(recipe, 0)
     words = [sample for scene in source.scenes(3000) for sample in source.samples(scene, len(KINDS))]
     tokenizer = build_tokenizer(
         f"USER: \n{sample.context}\n{sample.question} ASSISTANT: {sample.answers[0]}" for sample in words
     )
-    model = build_model(tokenizer, recipe.seed)
+    reader = LlavaTrainee.untrained(tokenizer, recipe.seed)
     if not finished:
         read(
-            model,
-            tokenizer,
+            reader,
             source,
             steps=recipe.reading_steps,
             contexts=recipe.pictures_per_step,
@@ -365,7 +260,7 @@ def _reader(
             log=log,
         )
         source.most = None
-    return model, tokenizer, source
+    return reader, source
 
 
 def _source(recipe: Recipe, stage: int) -> Source:

@@ -23,15 +23,17 @@ from dmsbench.models.base import Prompt
 from dmsbench.models.prompts import PromptFormat
 from dmsbench.training import __main__ as command_line
 from dmsbench.training import scenes as recipe_module
-from dmsbench.training.architecture import PATCH_SIZE, build_model, build_processor, build_tokenizer
+from dmsbench.training.architecture import PATCH_SIZE, build_processor, build_tokenizer
 from dmsbench.training.damage import Damage
 from dmsbench.training.packing import PREFIX_TEXT, pack, tokenise
 from dmsbench.training.pictures import to_pixel_values
 from dmsbench.training.prefix import hidden_of, in_rows
 from dmsbench.training.saving import weights_hash
+from dmsbench.training.scene_recipe import REGIMES, Recipe
 from dmsbench.training.scene_stream import WORDS, Source, patch_labels
-from dmsbench.training.scenes import REGIMES, STATE_FILE, Recipe, train, train_reader
+from dmsbench.training.scenes import STATE_FILE, train, train_reader
 from dmsbench.training.tiny_llava import IMAGE_TOKENS, packed_hidden
+from dmsbench.training.trainee import LlavaTrainee
 
 LEVEL = pytest.mark.parametrize("level", [1, 2, 3])
 
@@ -91,7 +93,8 @@ def test_patch_labels_say_what_lies_there(level: int) -> None:
 @pytest.mark.parametrize("together", [1, 3])
 def test_rows_behind_a_prefix_are_the_packs_logits(together: int) -> None:
     told = prompts(1)
-    model = build_model(told.tokenizer, 0).eval()
+    trainee = LlavaTrainee.untrained(told.tokenizer, 0)
+    model = trainee.model.eval()
     source = Source("train", 1, generator(5))
     drawn = source.scenes(3)
     turns = [
@@ -108,7 +111,7 @@ def test_rows_behind_a_prefix_are_the_packs_logits(together: int) -> None:
     pixels = to_pixel_values(np.stack([render(scene) for scene in drawn]))
     with torch.no_grad():
         one = packed_hidden(model, told.prefix_ids, packed, pixels)[packed.rows]
-        other = hidden_of(model, told.prefix_ids, rows, pixels)[rows.places]
+        other = hidden_of(trainee, rows, pixels)[rows.places]
     assert torch.equal(packed.targets, rows.targets)
     torch.testing.assert_close(one, other, atol=1e-5, rtol=0)
     # What is said of the picture is the whole context, once a row that sees both.

@@ -1,0 +1,160 @@
+"""What the recipe of scenes needs of the model that it trains, a small LLaVA or a small BLIP-2."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, ClassVar, Protocol
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import nn
+from transformers import (
+    Blip2ForConditionalGeneration,
+    LlavaForConditionalGeneration,
+    PreTrainedTokenizerFast,
+)
+
+from dmsbench.data.scenes.world import Scene
+from dmsbench.training.architecture import IMAGE_SIZE, PATCH_SIZE, build_model, build_processor
+from dmsbench.training.blip2_architecture import QUERIES, build_blip2, build_blip2_processor
+from dmsbench.training.packing import BLIP2, LLAVA, Template
+from dmsbench.training.saving import save
+from dmsbench.training.scene_stream import patch_labels, place_labels
+
+
+class Trainee(Protocol):
+    """A model in training, with its tokenizer.
+
+    ``name``: of its checkpoint. ``language``: the decoder without its ``head``; it reads ``image_tokens``
+    vectors a picture. ``vision``: how names of parameters begin that see pictures, all of them, and those
+    of them that are only tuned once the language model is asked.
+    """
+
+    name: ClassVar[str]
+    template: ClassVar[Template]
+    image_tokens: ClassVar[int]
+    vision: ClassVar[tuple[str, ...]]
+    tuned: ClassVar[tuple[str, ...]]
+
+    model: Any
+    tokenizer: PreTrainedTokenizerFast
+
+    @property
+    def language(self) -> nn.Module:
+        """The decoder, from vectors to last hidden states."""
+
+    @property
+    def head(self) -> nn.Module:
+        """From hidden states to logits."""
+
+    def labels(self, scenes: Sequence[Scene]) -> npt.NDArray[np.int64]:
+        """What each image token should show, (N, image_tokens, 5), as in ``patch_labels``."""
+
+    def save(self, out: Path, facts: Mapping[str, Any]) -> None:
+        """Writes the checkpoint with its processor, as ``saving.save``."""
+
+
+class LlavaTrainee:
+    """The small LLaVA: a token a patch."""
+
+    name: ClassVar[str] = "tiny-llava-scenes"
+    template: ClassVar[Template] = LLAVA
+    image_tokens: ClassVar[int] = (IMAGE_SIZE // PATCH_SIZE) ** 2
+    vision: ClassVar[tuple[str, ...]] = ("model.vision_tower.", "model.multi_modal_projector.")
+    tuned: ClassVar[tuple[str, ...]] = ("model.vision_tower.",)
+
+    def __init__(self, model: LlavaForConditionalGeneration, tokenizer: PreTrainedTokenizerFast) -> None:
+        self.model, self.tokenizer = model, tokenizer
+
+    @classmethod
+    def untrained(cls, tokenizer: PreTrainedTokenizerFast, seed: int) -> LlavaTrainee:
+        """All weights drawn from ``seed``."""
+        return cls(build_model(tokenizer, seed), tokenizer)
+
+    @classmethod
+    def load(cls, folder: Path) -> LlavaTrainee:
+        """A saved checkpoint, in float32."""
+        model = LlavaForConditionalGeneration.from_pretrained(folder, dtype=torch.float32)
+        return cls(model, PreTrainedTokenizerFast.from_pretrained(folder))
+
+    @property
+    def language(self) -> nn.Module:
+        """The decoder, from vectors to last hidden states."""
+        found: nn.Module = self.model.model.language_model
+        return found
+
+    @property
+    def head(self) -> nn.Module:
+        """From hidden states to logits."""
+        return self.model.lm_head
+
+    def labels(self, scenes: Sequence[Scene]) -> npt.NDArray[np.int64]:
+        """What each patch shows."""
+        return patch_labels(scenes)
+
+    def fresh_vision(self, seed: int) -> None:
+        """Draws tower and projector anew."""
+        other = build_model(self.tokenizer, seed).state_dict()
+        weights = {name: value for name, value in other.items() if name.startswith(self.vision)}
+        self.model.load_state_dict(weights, strict=False)
+
+    def save(self, out: Path, facts: Mapping[str, Any]) -> None:
+        """Writes the checkpoint with its processor."""
+        save(self.model, build_processor(self.tokenizer), out, facts)
+
+
+class Blip2Trainee:
+    """The small BLIP-2: a query token a place of the scene; its language model is a trained LLaVA's."""
+
+    name: ClassVar[str] = "tiny-blip2-scenes"
+    template: ClassVar[Template] = BLIP2
+    image_tokens: ClassVar[int] = QUERIES
+    vision: ClassVar[tuple[str, ...]] = ("vision_model.", "qformer.", "query_tokens", "language_projection.")
+    tuned: ClassVar[tuple[str, ...]] = ("vision_model.", "qformer.", "query_tokens")
+
+    def __init__(self, model: Blip2ForConditionalGeneration, tokenizer: PreTrainedTokenizerFast) -> None:
+        self.model, self.tokenizer = model, tokenizer
+
+    @classmethod
+    def from_reader(cls, reader: LlavaTrainee, seed: int) -> Blip2Trainee:
+        """The reader's language model behind a vision side drawn from ``seed``."""
+        text: Any = reader.model.config.text_config
+        model = build_blip2(reader.tokenizer, text, seed)
+        trainee = cls(model, reader.tokenizer)
+        trainee.language.load_state_dict(reader.language.state_dict())
+        return trainee
+
+    @classmethod
+    def load(cls, folder: Path) -> Blip2Trainee:
+        """A saved checkpoint, in float32."""
+        model = Blip2ForConditionalGeneration.from_pretrained(folder, dtype=torch.float32)
+        return cls(model, PreTrainedTokenizerFast.from_pretrained(folder))
+
+    @property
+    def language(self) -> nn.Module:
+        """The decoder, from vectors to last hidden states."""
+        found: nn.Module = self.model.language_model.model
+        return found
+
+    @property
+    def head(self) -> nn.Module:
+        """From hidden states to logits."""
+        found: nn.Module = self.model.language_model.lm_head
+        return found
+
+    def labels(self, scenes: Sequence[Scene]) -> npt.NDArray[np.int64]:
+        """What lies at each place."""
+        return place_labels(scenes)
+
+    def save(self, out: Path, facts: Mapping[str, Any]) -> None:
+        """Writes the checkpoint with its processor."""
+        save(self.model, build_blip2_processor(self.tokenizer), out, facts)
+
+
+#: By the model type that a checkpoint's config names.
+TRAINEES: Mapping[str, type[LlavaTrainee] | type[Blip2Trainee]] = MappingProxyType(
+    {"llava": LlavaTrainee, "blip-2": Blip2Trainee}
+)
