@@ -4,10 +4,12 @@
 
 Per seed a checkpoint is trained on clean scenes, and from it another on corrupted ones (the corruptions that
 schedulers are fitted on); each gets a scheduler with all signals and one with the paper's three, and runs the
-suite beside static fusion, fixed points, rivals and controls, all of the same checkpoint. Seeds share stage 0
-(a language model that reads contexts), as checkpoints share a language model; vision tower, projector and all
-training with pictures are their own. Everything is kept in OUT and a stopped experiment goes on.
-``--summary`` writes the figures, and every score, to a folder.
+suite beside static fusion, fixed points, rivals and controls, all of the same checkpoint. The clean ones also
+run every fusion action, a scheduler fitted with the weight consistency loss and one on probes, and beside
+them a checkpoint whose training lacked no modality. Seeds share stage 0 (a language model that reads
+contexts), as checkpoints share a language model; vision tower, projector and all training with pictures are
+their own. Everything is kept in OUT and a stopped experiment goes on. ``--summary`` writes the figures, and
+every score, to a folder.
 """
 
 from __future__ import annotations
@@ -17,7 +19,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +29,13 @@ REGIMES = ("clean", "augmented")
 READER_STEPS, STEPS, AUGMENTED_STEPS, TOWER_STEPS = 4000, 1000, 400, 600
 #: Samples of the training split that schedulers are fitted on.
 FIT_LIMIT = 8000
+
+
+#: What is fitted to every checkpoint, and what to the clean ones beside it: options of ``dmsbench fit``.
+FITS = {"all": ("--signals", "all"), "paper": ("--signals", "paper")}
+CLEAN_FITS = {"mwcl": ("--mwcl", "0.3", "--mwcl-attached"), "probe": ("--source", "probe")}
+#: Trained as the clean ones, but never without a modality: what modality dropout does to static fusion.
+UNDROPPED = "undropped"
 
 
 @dataclass(frozen=True)
@@ -40,10 +49,15 @@ class Arm:
     def name(self) -> str:
         return f"{self.regime}-{self.seed}"
 
+    @property
+    def fits(self) -> dict[str, tuple[str, ...]]:
+        """The schedulers that it gets, each by its options."""
+        return FITS | (CLEAN_FITS if self.regime == "clean" else {})
 
-def models(checkpoint: Path, fitted: Path, paper: Path) -> list[str]:
-    """NAME=SPEC of everyone who is asked."""
-    own = f"scheduler={fitted}"
+
+def models(checkpoint: Path, fits: Mapping[str, Path]) -> dict[str, str]:
+    """The SPEC of everyone who is asked of one checkpoint; ``fits``: the folders of its schedulers."""
+    own = f"scheduler={fits['all']}"
     options = {
         "static": "fusion=static",
         "image": "fusion=image",
@@ -51,7 +65,7 @@ def models(checkpoint: Path, fitted: Path, paper: Path) -> list[str]:
         "w25": "fusion=fixed,weight=0.25",
         "text": "fusion=text",
         "dms": f"fusion=dms,{own}",
-        "dms-paper": f"fusion=dms,scheduler={paper}",
+        "dms-paper": f"fusion=dms,scheduler={fits['paper']}",
         "rule": f"fusion=rule,{own}",
         "constant": f"fusion=constant,{own}",
         "permuted": f"fusion=permuted,{own}",
@@ -60,7 +74,15 @@ def models(checkpoint: Path, fitted: Path, paper: Path) -> list[str]:
         "pdf": f"fusion=pdf,{own}",
         "tmc": "fusion=tmc",
     }
-    return [f"{name}={checkpoint},{how}" for name, how in options.items()]
+    if "mwcl" in fits:
+        options |= {
+            "dms-bias": f"fusion=dms,{own},mixing=bias",
+            "dms-scale": f"fusion=dms,{own},mixing=scale",
+            "dms-choice": f"fusion=dms,{own},mixing=choice",
+            "dms-mwcl": f"fusion=dms,scheduler={fits['mwcl']}",
+            "dms-probe": f"fusion=dms,scheduler={fits['probe']}",
+        }
+    return {name: f"{checkpoint},{how}" for name, how in options.items()}
 
 
 def call(log: Path, *arguments: str) -> None:
@@ -99,38 +121,46 @@ class Experiment:
         start = self.out / "reader"
         if arm.regime == "augmented":
             start = self.checkpoint(Arm("clean", arm.seed))
-        steps = STEPS if arm.regime == "clean" else AUGMENTED_STEPS
-        options = ("--seed", str(arm.seed), "--regime", arm.regime, "--from", str(start))
+        how = ("--regime", "clean" if arm.regime == UNDROPPED else arm.regime)
+        if arm.regime == UNDROPPED:
+            how += ("--absent-share", "0")
+        steps = AUGMENTED_STEPS if arm.regime == "augmented" else STEPS
+        options = ("--seed", str(arm.seed), "--from", str(start), *how)
         lengths = ("--steps", str(steps), "--tower-steps", str(TOWER_STEPS))
         call(self.log(arm), "dmsbench.training", "scenes", str(folder), *options, *lengths)
 
     def fit(self, arm: Arm) -> None:
-        whole, paper = (self.scheduler(arm, signals) for signals in ("all", "paper"))
-        if not (paper / "fit.json").is_file():
-            self._fit(arm, whole, "all")
-            # The same evidence: only what the scheduler may look at differs.
-            shutil.copytree(whole / "evidence", paper / "evidence", dirs_exist_ok=True)
-            self._fit(arm, paper, "paper")
-
-    def _fit(self, arm: Arm, folder: Path, signals: str) -> None:
-        options = ("--suite", SUITE, "--limit", str(FIT_LIMIT), "--signals", signals, "--out", str(folder))
-        call(self.log(arm), "dmsbench", "fit", f"{arm.name}={self.checkpoint(arm)}", *options)
+        for name, options in arm.fits.items():
+            folder = self.scheduler(arm, name)
+            if (folder / "fit.json").is_file():
+                continue
+            if name == "paper":
+                # The same evidence: only what the scheduler may look at differs.
+                evidence = self.scheduler(arm, "all") / "evidence"
+                shutil.copytree(evidence, folder / "evidence", dirs_exist_ok=True)
+            given = ("--suite", SUITE, "--limit", str(FIT_LIMIT), "--out", str(folder), *options)
+            call(self.log(arm), "dmsbench", "fit", f"{arm.name}={self.checkpoint(arm)}", *given)
 
     def run(self, arm: Arm) -> None:
-        named = models(self.checkpoint(arm), *(self.scheduler(arm, signals) for signals in ("all", "paper")))
-        asked = [part for name in named for part in ("--model", name)]
+        asked = models(self.checkpoint(arm), {name: self.scheduler(arm, name) for name in arm.fits})
+        if arm.regime == "clean":
+            asked[UNDROPPED] = f"{self.checkpoint(Arm(UNDROPPED, arm.seed))},fusion=static"
+        named = [part for name, spec in asked.items() for part in ("--model", f"{name}={spec}")]
         options = ("--suite", SUITE, "--limit", str(self.limit), "--out", str(self.results(arm)))
-        call(self.log(arm), "dmsbench", "run", *options, *asked)
+        call(self.log(arm), "dmsbench", "run", *options, *named)
 
     def whole(self, arm: Arm) -> None:
-        for step in (self.train, self.fit, self.run):
-            step(arm)
+        self.train(arm)
+        if arm.regime == "clean":
+            self.train(Arm(UNDROPPED, arm.seed))
+        self.fit(arm)
+        self.run(arm)
 
     def checkpoint(self, arm: Arm) -> Path:
         return self.out / "checkpoints" / arm.name
 
-    def scheduler(self, arm: Arm, signals: str) -> Path:
-        return self.out / "schedulers" / f"{arm.name}-{signals}"
+    def scheduler(self, arm: Arm, fit: str) -> Path:
+        return self.out / "schedulers" / f"{arm.name}-{fit}"
 
     def results(self, arm: Arm) -> Path:
         return self.out / "results" / arm.name

@@ -29,7 +29,10 @@ def main() -> None:
         "--regime", choices=("clean", "augmented"), help="on clean data, or half of it corrupted"
     )
     scenes.add_argument(
-        "--family", choices=("llava", "blip-2"), help="tiny-llava-scenes or tiny-blip2-scenes"
+        "--family",
+        choices=("llava", "blip-2"),
+        default="llava",
+        help="tiny-llava-scenes or tiny-blip2-scenes",
     )
     scenes.add_argument(
         "--absent-share",
@@ -90,7 +93,7 @@ def _train_reader(given: argparse.Namespace) -> None:
 
 def _train_scenes(given: argparse.Namespace) -> None:
     from dmsbench.training.saving import weights_hash
-    from dmsbench.training.scene_recipe import Recipe
+    from dmsbench.training.scene_recipe import TOWER_STEPS, Recipe
     from dmsbench.training.scenes import train
 
     wanted = {
@@ -99,7 +102,7 @@ def _train_scenes(given: argparse.Namespace) -> None:
         "regime": given.regime,
         "absent_share": given.absent_share,
         "reading_steps": given.reading_steps,
-        "tower_steps": given.tower_steps,
+        "tower_steps": TOWER_STEPS[given.family] if given.tower_steps is None else given.tower_steps,
         "steps": given.steps,
         "start": weights_hash(given.start) if given.start else None,
     }

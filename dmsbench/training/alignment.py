@@ -58,16 +58,16 @@ def align(
     for step in range(steps):
         scenes = source.scenes(pictures)
         pixels = to_pixel_values(np.stack([render(scene) for scene in scenes]))
-        seen = torch.stack(list(model.get_image_features(pixels, return_dict=True).pooler_output))
-        patches = (functional.normalize(seen, dim=-1) * width**0.5).flatten(0, 1)
-        labels = torch.from_numpy(trainee.labels(scenes)).flatten(0, 1)
         loss = torch.zeros(())
-        right = []
-        for i, meant in enumerate(named):
-            scores = sharpness[i] * patches @ torch.cat([empty[i : i + 1], meant]).T
-            loss = loss + functional.cross_entropy(scores, labels[:, i], weight=weights[i])
-            shown = labels[:, i] > 0
-            right.append((scores.argmax(dim=1) == labels[:, i])[shown].float().mean().item())
+        right: list[float] = []
+        for seen, told in zip(trainee.seen(pixels), trainee.labels(scenes), strict=True):
+            vectors = (functional.normalize(seen, dim=-1) * width**0.5).flatten(0, 1)
+            labels = torch.from_numpy(told).flatten(0, 1)
+            for i, meant in enumerate(named):
+                scores = sharpness[i] * vectors @ torch.cat([empty[i : i + 1], meant]).T
+                loss = loss + functional.cross_entropy(scores, labels[:, i], weight=weights[i])
+                shown = labels[:, i] > 0
+                right.append((scores.argmax(dim=1) == labels[:, i])[shown].float().mean().item())
         optimiser.step(loss)
         if step % 100 == 99 or step == steps - 1:
             found = ", ".join(f"{share:.3f}" for share in right)

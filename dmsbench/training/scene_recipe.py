@@ -12,6 +12,8 @@ from dmsbench.training.optimiser import Rates
 REGIMES = ("clean", "augmented")
 #: The model types that the recipe trains.
 FAMILIES = ("llava", "blip-2")
+#: Steps of stage 1 that are enough: queries first have to find their places among the patches.
+TOWER_STEPS = {"llava": 600, "blip-2": 1600}
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +66,8 @@ class Recipe:
             raise DataError(f"no training regime '{self.regime}': use one of {', '.join(REGIMES)}")
         if self.family not in FAMILIES:
             raise DataError(f"no recipe for the family '{self.family}': use one of {', '.join(FAMILIES)}")
+        if not 0 <= self.absent_share <= 0.5:
+            raise DataError(f"absent share {self.absent_share}: use 0 to 0.5, it is taken twice")
 
     def as_dict(self) -> dict[str, Any]:
         return {**asdict(self), "curriculum": list(self.curriculum)}

@@ -50,8 +50,11 @@ class Trainee(Protocol):
     def head(self) -> nn.Module:
         """From hidden states to logits."""
 
-    def labels(self, scenes: Sequence[Scene]) -> npt.NDArray[np.int64]:
-        """What each image token should show, (N, image_tokens, 5), as in ``patch_labels``."""
+    def seen(self, pixels: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        """What stage 1 trains to lie near words, each (N, some, width); the image tokens first."""
+
+    def labels(self, scenes: Sequence[Scene]) -> tuple[npt.NDArray[np.int64], ...]:
+        """What each vector of ``seen`` should show, each (N, as many, 5), as in ``patch_labels``."""
 
     def save(self, out: Path, facts: Mapping[str, Any]) -> None:
         """Writes the checkpoint with its processor, as ``saving.save``."""
@@ -91,9 +94,13 @@ class LlavaTrainee:
         """From hidden states to logits."""
         return self.model.lm_head
 
-    def labels(self, scenes: Sequence[Scene]) -> npt.NDArray[np.int64]:
+    def seen(self, pixels: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        """The image tokens."""
+        return (torch.stack(list(self.model.get_image_features(pixels, return_dict=True).pooler_output)),)
+
+    def labels(self, scenes: Sequence[Scene]) -> tuple[npt.NDArray[np.int64], ...]:
         """What each patch shows."""
-        return patch_labels(scenes)
+        return (patch_labels(scenes),)
 
     def fresh_vision(self, seed: int) -> None:
         """Draws tower and projector anew."""
@@ -145,9 +152,23 @@ class Blip2Trainee:
         found: nn.Module = self.model.language_model.lm_head
         return found
 
-    def labels(self, scenes: Sequence[Scene]) -> npt.NDArray[np.int64]:
-        """What lies at each place."""
-        return place_labels(scenes)
+    def seen(self, pixels: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        """The query tokens, and the tower's patches through the same projection.
+
+        A published BLIP-2 starts from a tower that sees already. This one learns it here: without the
+        second, queries that look at all patches alike tell colours and sizes, and never shapes.
+        """
+        patches: list[torch.Tensor] = []
+        watched = self.model.vision_model.register_forward_hook(
+            lambda _tower, _given, found: patches.append(found.last_hidden_state[:, 1:])
+        )
+        with watched:
+            tokens = self.model.get_image_features(pixels, return_dict=True).pooler_output
+        return tokens, self.model.language_projection(patches[0])
+
+    def labels(self, scenes: Sequence[Scene]) -> tuple[npt.NDArray[np.int64], ...]:
+        """What lies at each place, and what each patch shows."""
+        return place_labels(scenes), patch_labels(scenes)
 
     def save(self, out: Path, facts: Mapping[str, Any]) -> None:
         """Writes the checkpoint with its processor."""
