@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
@@ -25,6 +26,10 @@ MAIN = "dms"
 #: Whose gains by kind of damage are printed with their intervals; the others' are in summary.json.
 WITH_INTERVAL = ("dms", "dms-paper", "constant")
 REPLICATES = 2000
+TITLES = {
+    "clean": "Checkpoints trained on clean data",
+    "augmented": "The same checkpoints, trained on with half of the data corrupted",
+}
 #: Of Student's t, two-sided 95 %, by degrees of freedom.
 T95 = (math.nan, 12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262)
 KEYS = ["condition", "sample"]
@@ -125,38 +130,81 @@ def summarise(found: Mapping[tuple[str, int], Path], out: Path) -> None:
     }
     lines = ["# context-vqa-corrupt: what scheduling is worth", ""]
     for regime, whole in regimes.items():
-        lines += [
-            f"## Checkpoints trained on {'clean data' if regime == 'clean' else 'half corrupted data'}",
-            "",
-        ]
+        lines += [f"## {TITLES[regime]}", ""]
         for part in (whole.scores, whole.headroom, whole.kinds, whole.weights, whole.signals):
             lines += [*part(), ""]
+    content: dict[str, Any] = {regime: whole.content for regime, whole in regimes.items()}
+    if len(regimes) > 1:
+        first, *others = regimes
+        for regime in others:
+            told, content[f"{regime} − {first}"] = between(regimes[first], regimes[regime], (first, regime))
+            lines += [*told, ""]
     (out / "summary.md").write_text("\n".join(lines))
-    content = {regime: whole.content for regime, whole in regimes.items()}
     (out / "summary.json").write_text(json.dumps(plain(content), indent=1, allow_nan=False) + "\n")
     table = pd.concat(
-        {key: seed.scores.astype("uint8") for key, seed in seeds.items()}, names=["regime", "seed"]
+        {key: seed.scores.astype("UInt8") for key, seed in seeds.items()}, names=["regime", "seed"]
     )
     table.reset_index().to_parquet(out / "scores.parquet", compression="zstd", index=False)
 
 
 def in_common(seeds: Mapping[tuple[str, int], Seed]) -> dict[tuple[str, int], Seed]:
-    """The seeds with the models and the rows that all of them have."""
-    tables = [seed.scores for seed in seeds.values()]
-    names = [name for name in tables[0] if all(name in table for table in tables)]
-    rows = tables[0].index
-    for table in tables[1:]:
-        rows = rows.intersection(table.index)
+    """The seeds with the rows that all of them have, and the models that all of their regime have."""
+    tables = {key: seed.scores for key, seed in seeds.items()}
+    rows = functools.reduce(pd.Index.intersection, (table.index for table in tables.values()))
     groups = {sample for _, sample in rows}
-    return {
-        key: replace(
+    found = {}
+    for key, seed in seeds.items():
+        peers = [table for (regime, _), table in tables.items() if regime == key[0]]
+        found[key] = replace(
             seed,
-            scores=seed.scores.loc[rows, names],
+            scores=seed.scores.loc[rows, [name for name in peers[0] if all(name in peer for peer in peers)]],
             weights=seed.weights.loc[rows],
             groups={sample: group for sample, group in seed.groups.items() if sample in groups},
         )
-        for key, seed in seeds.items()
+    return found
+
+
+#: Whose scores under one regime are set beside the others'.
+BETWEEN = ("static", "constant", MAIN)
+
+
+def between(
+    one: Regime, other: Regime, names: tuple[str, str]
+) -> tuple[list[str], dict[str, dict[str, dict[str, Any]]]]:
+    """Scheduling beside training: both regimes' models, paired with the first's static fusion by seed."""
+    every = list(one.every.values())
+    columns = {
+        "clean": one.clean,
+        "mean": one.corrupted,
+        **{
+            label: [str(condition) for condition in conditions]
+            for label, conditions in by_relation(every, one.seeds[0].fitted_on).items()
+        },
     }
+    lines = [
+        f"## {names[1]} beside {names[0]}",
+        "",
+        f"Points minus those of static fusion on the {names[0]} checkpoint of the same seed.",
+        "",
+        *_header("checkpoint, model", *columns),
+    ]
+    base = {label: one.means(conditions) for label, conditions in columns.items()}
+    table: dict[str, dict[str, dict[str, Any]]] = {}
+    for regime, name in zip((one, other), names, strict=True):
+        means = {label: regime.means(conditions) for label, conditions in columns.items()}
+        for model in BETWEEN:
+            gains = {
+                label: Spread(
+                    tuple(
+                        float(a[model] - b["static"]) for a, b in zip(means[label], base[label], strict=True)
+                    )
+                )
+                for label in columns
+            }
+            table[f"{name}, {model}"] = {label: gain.as_dict() for label, gain in gains.items()}
+            if (regime, model) != (one, "static"):
+                lines.append(_line((f"{name}, {model}", *(gain.told() for gain in gains.values()))))
+    return lines, table
 
 
 class Regime:

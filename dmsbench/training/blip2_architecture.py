@@ -69,7 +69,6 @@ def build_blip2(
         text_config=text_config,
         num_query_tokens=QUERIES,
         image_token_index=image_token,
-        tie_word_embeddings=True,
     )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)

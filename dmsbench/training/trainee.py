@@ -92,7 +92,8 @@ class LlavaTrainee:
     @property
     def head(self) -> nn.Module:
         """From hidden states to logits."""
-        return self.model.lm_head
+        found: nn.Module = self.model.lm_head
+        return found
 
     def seen(self, pixels: torch.Tensor) -> tuple[torch.Tensor, ...]:
         """The image tokens."""
