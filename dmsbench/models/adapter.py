@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from abc import ABC, abstractmethod
 from collections.abc import Hashable, Sequence
 from pathlib import Path
@@ -16,6 +14,7 @@ from dmsbench.fusion.attention_bias import SUPPORTED_ATTENTION
 from dmsbench.fusion.probe import ProbeInput
 from dmsbench.models.base import MODALITIES, Answers, Image, Prompt
 from dmsbench.models.decoding import answer_mixture, decode
+from dmsbench.models.identity import hash_config, hash_processor, hash_weights
 from dmsbench.models.loading import load_checkpoint
 from dmsbench.models.padding import id_rows, mean_of, padded
 from dmsbench.models.prompts import Suffix
@@ -97,7 +96,9 @@ class Adapter(ABC):
         self.max_new_tokens = max_new_tokens
         self.weights_hash = hash_weights(self.model)
         self.processor_hash = hash_processor(self.processor)
-        self._identity = f"{self.weights_hash}:{self.processor_hash}:{dtype}:{device}:{attention}"
+        self.config_hash = hash_config(self.model.config)
+        hashes = f"{self.weights_hash}:{self.config_hash}:{self.processor_hash}"
+        self._identity = f"{hashes}:{dtype}:{device}:{attention}"
         self._take_parts()
 
     @abstractmethod
@@ -105,10 +106,11 @@ class Adapter(ABC):
         """Finds the parts of the loaded model: what subclasses set."""
 
     def settings(self) -> dict[str, Any]:
-        """Weights, processor, dtype, prompt format and generation: all that decides the answers."""
+        """Weights, config, processor, dtype, prompt format and generation: all that decides the answers."""
         return {
             "family": self.family,
             "weights": self.weights_hash,
+            "config": self.config_hash,
             "processor": self.processor_hash,
             "dtype": self.dtype,
             "attention": self.attention,
@@ -280,24 +282,3 @@ def stop_tokens(model: Any) -> frozenset[int]:
     """The tokens that end an answer, by the model's generation settings."""
     stops = model.generation_config.eos_token_id
     return frozenset([stops] if isinstance(stops, int) else stops or [])
-
-
-def hash_weights(model: torch.nn.Module) -> str:
-    """A hash (32 hex digits) of every parameter and buffer, names and values."""
-    digest = hashlib.blake2b(digest_size=16)
-    for name, tensor in sorted(model.state_dict().items()):
-        digest.update(name.encode())
-        digest.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
-    return digest.hexdigest()
-
-
-def hash_processor(processor: Any) -> str:
-    """A hash (32 hex digits) of the tokenizer and of what is done to images."""
-    tokenizer = processor.tokenizer
-    backend = getattr(tokenizer, "backend_tokenizer", None)
-    facts = {
-        "images": processor.image_processor.to_dict(),
-        "tokenizer": sorted(tokenizer.get_vocab().items()) if backend is None else backend.to_str(),
-    }
-    text = json.dumps(facts, sort_keys=True, default=str)
-    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()

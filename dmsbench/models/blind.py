@@ -46,11 +46,13 @@ class BlindModel:
     Nothing is measured: prompts are run at the points that have a share, and no more. Rows with one modality
     are the static ones. With a scheduler's shares of other samples as bank this is the permuted control: the
     distribution of weights stays that of the scheduler, the match with the sample is lost. A run encodes the
-    images once more for it, since its state knows their content.
+    images once more for it, since its state knows their content. ``fitted_on`` names the corruptions that
+    the bank was made on.
     """
 
-    def __init__(self, adapter: Mixing, bank: ShareBank) -> None:
+    def __init__(self, adapter: Mixing, bank: ShareBank, fitted_on: Sequence[str] = ()) -> None:
         self.adapter, self.bank = adapter, bank
+        self.fitted_on = tuple(sorted(fitted_on))
         self.state_key = f"{adapter.state_key}:named"
 
     def settings(self) -> dict[str, Any]:
@@ -61,6 +63,7 @@ class BlindModel:
                 "method": "mixture",
                 **self.bank.settings(),
                 "points": [list(self.bank.points.names), self.bank.points.tensor.tolist()],
+                **({"fitted_on": list(self.fitted_on)} if self.fitted_on else {}),
             },
         }
 

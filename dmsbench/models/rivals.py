@@ -52,7 +52,8 @@ def rival(
         )
     rivals = load_rivals(folder, fitted.scheduler.fingerprint, fitted.scheduler.points)
     if spec.fusion in ("constant", "permuted"):
-        return BlindModel(adapter, rivals.constant if spec.fusion == "constant" else rivals.permuted)
+        bank = rivals.constant if spec.fusion == "constant" else rivals.permuted
+        return BlindModel(adapter, bank, fitted.fitted_on)
     schedulers: Mapping[str, PointScheduler] = {
         "rule": rivals.rule,
         "late": rivals.late[pooling, experts],

@@ -170,6 +170,7 @@ def parse(text: str) -> ModelSpec:
         name, spec = head, rest
     else:
         name, spec = "", text
+    _check_once(text, spec)
     spec = BUILTIN.get(spec, spec) if "," not in spec else _expand(spec)
     checkpoint, *pairs = spec.split(",")
     options: dict[str, str] = {}
@@ -192,6 +193,14 @@ def parse(text: str) -> ModelSpec:
     if not name or set(name) & set("/\\:=,") or name.startswith("."):
         raise DmsbenchError(f"'{name}' cannot name a model: use letters, digits, '.', '-' and '_'")
     return ModelSpec(name, checkpoint, MappingProxyType(options))
+
+
+def _check_once(text: str, spec: str) -> None:
+    # A builtin's own options may be given anew, those of the command line only once.
+    given = [pair.partition("=")[0] for pair in spec.split(",")[1:]]
+    for key in given:
+        if given.count(key) > 1:
+            raise DmsbenchError(f"model '{text}': option '{key}' is given twice")
 
 
 def _check_together(text: str, checkpoint: str, options: Mapping[str, str]) -> None:

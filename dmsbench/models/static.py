@@ -14,8 +14,9 @@ from transformers import GenerationConfig
 from dmsbench.data.base import SampleError
 from dmsbench.errors import ModelError
 from dmsbench.fusion.attention_bias import SUPPORTED_ATTENTION
-from dmsbench.models.adapter import DTYPES, hash_processor, hash_weights, stop_tokens
+from dmsbench.models.adapter import DTYPES, stop_tokens
 from dmsbench.models.base import Answers, Image, Prompt
+from dmsbench.models.identity import hash_config, hash_processor, hash_weights
 from dmsbench.models.loading import load_any
 from dmsbench.models.prompts import body, markup, refuse_markup
 
@@ -55,7 +56,9 @@ class StaticModel:
         self.stops = stop_tokens(self.model)
         self.weights_hash = hash_weights(self.model)
         self.processor_hash = hash_processor(self.processor)
-        self.state_key = f"{self.weights_hash}:{self.processor_hash}:{dtype}:{device}:{attention}"
+        self.config_hash = hash_config(self.model.config)
+        hashes = f"{self.weights_hash}:{self.config_hash}:{self.processor_hash}"
+        self.state_key = f"{hashes}:{dtype}:{device}:{attention}"
         self._markup = markup(self.processor.tokenizer)
         # An answer goes on right behind its prompt.
         self.processor.tokenizer.padding_side = "left"
@@ -76,11 +79,12 @@ class StaticModel:
         )
 
     def settings(self) -> dict[str, Any]:
-        """Weights, processor, dtype, prompt format and generation: all that decides the answers."""
+        """Weights, config, processor, dtype, prompt format and generation: all that decides the answers."""
         return {
             "family": self.model.config.model_type,
             "scheduling": "static only",
             "weights": self.weights_hash,
+            "config": self.config_hash,
             "processor": self.processor_hash,
             "dtype": self.dtype,
             "attention": self.attention,

@@ -91,6 +91,9 @@ def test_settings_name_the_bank(tiny_llava: LlavaModel) -> None:
     found = [BlindModel(tiny_llava, bank).settings() for bank in banks]
     assert len({json.dumps(each, sort_keys=True) for each in found}) == 4
     assert [each["fusion"]["scheduler"] for each in found] == ["permuted"] * 2 + ["constant"] * 2
+    assert not any("fitted_on" in each["fusion"] for each in found)
+    fitted = BlindModel(tiny_llava, BANK, ("occlusion", "keyboard")).settings()
+    assert fitted["fusion"]["fitted_on"] == ["keyboard", "occlusion"]
 
 
 def test_blip2_is_dealt_alike(tiny_blip2: Callable[..., Blip2Model], noise_pictures: list[Any]) -> None:

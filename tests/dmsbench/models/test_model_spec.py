@@ -115,6 +115,8 @@ def test_did_you_mean(text: str, words: str) -> None:
         ("dms,passes=2.5", "option 'passes' needs a number, not '2.5'"),
         ("dms,alpha=-1", "option 'alpha' must be at least 0"),
         ("dms,beta=nan", "option 'beta' must be at least 0"),
+        ("dms,alpha=1,alpha=2", "option 'alpha' is given twice"),
+        ("baseline,fusion=fixed,weight=0.2,weight=0.2", "option 'weight' is given twice"),
         ("dms,alpha=inf", "option 'alpha' must be at least 0 and finite"),
         ("dms,passes=1", "option 'passes' must be at least 2"),
         ("dms,max_new_tokens=0", "option 'max_new_tokens' must be at least 1"),
@@ -225,3 +227,7 @@ def test_a_checkpoint_may_bring_its_scheduler(tmp_path: Path) -> None:
     assert parse(f"{own},fusion=dms,scheduler={bare}").scheduler == bare
     with pytest.raises(DmsbenchError, match="fusion=rule needs scheduler=DIR"):
         parse(f"{bare},fusion=rule")
+
+
+def test_a_builtins_own_options_may_be_given_anew() -> None:
+    assert parse("dms,fusion=static").fusion == "static"
