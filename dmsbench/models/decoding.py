@@ -8,7 +8,7 @@ image corner until their answers part.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -20,6 +20,10 @@ from dmsbench.models.base import Answers, Prompt
 
 #: How the distributions at the points are joined: Σ_p π_p p_p, or Π_p p_p^π_p, a weighted sum of logits.
 POOLINGS = ("probability", "logit")
+
+#: Shares (B', P) of the next token of B' rows from ``hidden`` (S, D), where row b's streams are ``at[b]``
+#: (B', P) and ``rows`` (B',) says which of all rows they are: ``reweigh(hidden, at, rows)``.
+Reweigh = Callable[[torch.Tensor, torch.Tensor, torch.Tensor], torch.Tensor]
 
 
 class Decoder(Protocol):
@@ -159,24 +163,28 @@ def decode(
     *,
     pooling: str = "probability",
     first: torch.Tensor | None = None,
+    reweigh: Reweigh | None = None,
 ) -> Answers:
     """Greedy answers of B rows: row b mixes the streams ``at[b]`` with ``shares[b]``, both (B, P).
 
     One stream a row with a share of 1 is plain greedy decoding, to the last bit. With the ``pooling``
     "logit" each token is the most probable one under the logarithmic pool Π_p p_p^π_p instead. ``first``:
     log-probabilities (B, V) that the first token is drawn from, whatever the streams say of it; the others
-    follow from the streams. Uses ``start`` up.
+    follow from the streams. With ``reweigh`` the ``shares`` are the first token's, and each other token has
+    shares of its own. Uses ``start`` up.
 
     Raises ValueError for another word for the pooling.
     """
     if pooling not in POOLINGS:
         raise ValueError(f"pooling must be one of {', '.join(POOLINGS)}, not '{pooling}'")
     count = len(at)
-    walk = _Walk(adapter, start, at, shares, pooling)
+    walk = _Walk(adapter, start, at, shares, pooling, every=reweigh is not None)
     tokens: list[list[int]] = [[] for _ in range(count)]
     live = torch.arange(count)
     total, margin = torch.zeros(count), torch.full((count,), torch.inf)
     for step in range(adapter.max_new_tokens):
+        if step and reweigh is not None:
+            walk.shares = reweigh(start.hidden, walk.at, live)
         best = (walk.mixed() if step or first is None else first).topk(2, dim=-1)
         chosen, gap = best.indices[:, 0], (best.values[:, 0] - best.values[:, 1]).cpu()
         total[live] += best.values[:, 0].cpu()
@@ -208,17 +216,40 @@ def log_likelihood(
     ``start`` up.
     """
     found = torch.zeros(at.shape)
+    for step in told(adapter, start, at, answers):
+        spoken = torch.log_softmax(adapter.logits(step.hidden), dim=-1)
+        found[step.rows] += spoken[step.at.to(spoken.device), step.tokens[:, None].to(spoken.device)].cpu()
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A token of answers that are given: of the rows (B',) that still go on, before they say it.
+
+    ``hidden`` (S, D): what the streams draw it from; ``at`` (B', P): the rows' streams; ``tokens`` (B',): it.
+    """
+
+    rows: torch.Tensor
+    hidden: torch.Tensor
+    at: torch.Tensor
+    tokens: torch.Tensor
+
+
+@torch.inference_mode()
+def told(adapter: Decoder, start: Any, at: torch.Tensor, answers: Sequence[Sequence[int]]) -> Iterator[Step]:
+    """Goes through answers (tokens, at least one a row) that every stream of a row is told.
+
+    Uses ``start`` up.
+    """
     live = torch.arange(len(at))
     walk = _Walk(adapter, start, at, torch.ones(at.shape))
     for step in range(max(map(len, answers))):
-        going = torch.tensor([i for i, row in enumerate(live.tolist()) if len(answers[row]) > step])
         if step:
+            going = torch.tensor([i for i, row in enumerate(live.tolist()) if len(answers[row]) > step])
             fed = torch.tensor([answers[row][step - 1] for row in live[going].tolist()])
             walk.go_on(going, fed)
             live = live[going]
-        token = torch.tensor([answers[row][step] for row in live.tolist()])
-        found[live] += walk.spoken()[walk.at, token[:, None]].cpu()
-    return found
+        yield Step(live, start.hidden, walk.at, torch.tensor([answers[row][step] for row in live.tolist()]))
 
 
 class _Walk:
@@ -231,8 +262,10 @@ class _Walk:
         at: torch.Tensor,
         shares: torch.Tensor,
         pooling: str = "probability",
+        *,
+        every: bool = False,
     ) -> None:
-        self.adapter, self.start, self.pooling = adapter, start, pooling
+        self.adapter, self.start, self.pooling, self.every = adapter, start, pooling, every
         self.at, self.shares = at.cpu(), shares.cpu().float()
 
     def spoken(self) -> torch.Tensor:
@@ -255,7 +288,8 @@ class _Walk:
         streams = len(self.start.hidden)
         span = int(tokens.max()) + 1
         steps = self.at * span + tokens[:, None]
-        used = self.shares > 0
+        # Where shares change from token to token a point without one now may have one later.
+        used = torch.ones_like(self.at, dtype=torch.bool) if self.every else self.shares > 0
         # A row's unused points follow its first used one, so that they keep nothing alive.
         steps = torch.where(used, steps, steps.gather(1, used.int().argmax(dim=1, keepdim=True)))
         unique, self.at = torch.unique(steps, return_inverse=True)

@@ -53,6 +53,11 @@ class FittedFolder:
         """The corruptions that it was fitted on, sorted."""
         return tuple(sorted(map(str, self.facts.get("corruptions", ()))))
 
+    @property
+    def steps(self) -> str:
+        """What it was fitted to weigh, one of ``mixed.STEPS``."""
+        return str(self.facts.get("steps", "first"))
+
     def save(self, folder: Path) -> None:
         """Writes network, typicality and probes, and the card last: without it the folder is not taken."""
         (folder / FIT_FILE).unlink(missing_ok=True)

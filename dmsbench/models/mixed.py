@@ -9,17 +9,22 @@ from typing import Any, Protocol, cast
 import numpy as np
 import torch
 
-from dmsbench.fusion.points import Evidence, FusionRule, PointScheduler, chosen, modality_weights
-from dmsbench.fusion.signals import Signals, confidence
+from dmsbench.fusion.points import Evidence, FusionRule, PointScheduler, chosen
+from dmsbench.fusion.signals import Signals
 from dmsbench.fusion.typicality import Typicality
 from dmsbench.models.base import MODALITIES, Answers, Image, Prompt, VisionLanguageModel
 from dmsbench.models.decoding import check_shares, decode
 from dmsbench.models.evidence import MonteCarlo, PointReader, Readable, Reading
+from dmsbench.models.stepwise import EachToken
 
 #: What shares do: mix the answers at the points, set the attention bias at their mean point ("scale": on an
 #: adapter whose weights scale tokens instead), choose the one point with the largest share, or weigh the
 #: points' logits; "join" draws the first token from the scheduler's own ``fuse`` and mixes after it.
 MIXINGS = ("mixture", "bias", "scale", "choice", "log_pool", "join")
+#: What has shares of its own: the answer, by the evidence at its first token, or each of its tokens.
+STEPS = ("first", "each")
+#: What can be done with shares that change from token to token.
+STEPWISE = ("mixture", "log_pool")
 
 
 class Mixable(Readable, VisionLanguageModel, Protocol):
@@ -31,8 +36,9 @@ class MixedModel:
 
     The prompts are run once at every point: what the scheduler sees and what answers are the same pass.
     Where a sample has one modality only there is nothing to mix, and the row is the static one. Schedulers
-    that look at typicality need ``typicality``, of image and text in this order. ``fitted_on`` names the
-    corruptions that a learned scheduler was fitted on: reports tell them from the others.
+    that look at typicality need ``typicality``, of image and text in this order. ``steps``: one of ``STEPS``.
+    ``fitted_on`` names the corruptions that a learned scheduler was fitted on: reports tell them from the
+    others.
 
     Unlike ``ScheduledModel`` it keeps nothing from one call to the next: an answer needs the prompt's
     states, not only the signals, and within a call everything that cannot differ is one stream.
@@ -48,17 +54,22 @@ class MixedModel:
         monte_carlo: MonteCarlo | None = None,
         typicality: tuple[Typicality, Typicality] | None = None,
         mixing: str = "mixture",
+        steps: str = "first",
         fitted_on: Sequence[str] = (),
     ) -> None:
         if mixing not in MIXINGS:
             raise ValueError(f"mixing must be one of {', '.join(MIXINGS)}, not '{mixing}'")
+        if steps not in STEPS:
+            raise ValueError(f"steps must be one of {', '.join(STEPS)}, not '{steps}'")
+        if steps == "each" and mixing not in STEPWISE:
+            raise ValueError(f"shares of each token can be mixed by {', '.join(STEPWISE)}, not '{mixing}'")
         if mixing == "join" and not isinstance(scheduler, FusionRule):
             raise ValueError("the scheduler has no fusion of its own to join answers by")
         if scheduler.needs_typicality and typicality is None:
             raise ValueError("the scheduler looks at typicality: give what it is measured by")
         if outcomes is None and answer_space:
             outcomes = adapter.first_tokens(answer_space)
-        self.adapter, self.scheduler, self.mixing = adapter, scheduler, mixing
+        self.adapter, self.scheduler, self.mixing, self.steps = adapter, scheduler, mixing, steps
         self.fitted_on = tuple(sorted(fitted_on))
         self.typicality = typicality if scheduler.needs_typicality else None
         self.reader = PointReader(adapter, scheduler.points, outcomes, monte_carlo)
@@ -73,6 +84,7 @@ class MixedModel:
                 **self.scheduler.settings(),
                 "points": [list(self.scheduler.points.names), self.scheduler.points.tensor.tolist()],
                 **self.reader.head.settings(),
+                **({"steps": self.steps} if self.steps != "first" else {}),
                 **({"fitted_on": list(self.fitted_on)} if self.fitted_on else {}),
                 **(
                     {}
@@ -99,7 +111,8 @@ class MixedModel:
     ) -> Answers:
         """Answers of the scheduled mixture, or under ``weights`` where they are given.
 
-        ``weights`` of the answers are the mixtures' mean points; for a choice the points chosen.
+        ``weights`` of the answers are the mixtures' mean points; for a choice the points chosen. Where each
+        token has its shares, weights and signals are means over the tokens.
         """
         if weights is not None:
             return self.adapter.answer(state, rows, prompts, weights)
@@ -112,13 +125,11 @@ class MixedModel:
         signals = unmeasured(len(prompts))
         parts: list[tuple[list[int], Answers]] = []
         if both:
-            answers, evidence, mean = self._mixed(state, [rows[i] for i in both], [prompts[i] for i in both])
             at = torch.tensor(both)
-            weighed[at] = mean
-            corners = list(self.scheduler.points.corners)
-            signals.confidence[at] = confidence(evidence.probabilities[:, corners])
-            signals.uncertainty[at] = evidence.uncertainty[:, corners]
-            signals.consistency[at] = evidence.consistency
+            answers, seen = self._mixed(state, [rows[i] for i in both], [prompts[i] for i in both])
+            weighed[at] = seen.weights
+            signals.confidence[at], signals.uncertainty[at] = seen.confidence, seen.uncertainty
+            signals.consistency[at] = seen.evidence.consistency
             parts.append((both, answers))
         if single:
             static = self.adapter.answer(state, [rows[i] for i in single], [prompts[i] for i in single])
@@ -130,9 +141,7 @@ class MixedModel:
         reading = self.reader.read(state, rows, prompts, pool=self.typicality is not None)
         return self._with_typicality(reading.evidence, reading.pooled)
 
-    def _mixed(
-        self, state: Any, rows: Sequence[int], prompts: Sequence[Prompt]
-    ) -> tuple[Answers, Evidence, torch.Tensor]:
+    def _mixed(self, state: Any, rows: Sequence[int], prompts: Sequence[Prompt]) -> tuple[Answers, EachToken]:
         reading = self.reader.read(state, rows, prompts, pool=self.typicality is not None)
         evidence = self._with_typicality(reading.evidence, reading.pooled)
         shares = self.scheduler.mixture(evidence).float()
@@ -140,9 +149,9 @@ class MixedModel:
         if self.mixing == "choice":
             # The prompt has run at every point already: the chosen one's streams go on alone.
             shares = chosen(shares)
-        mean = modality_weights(shares, self.scheduler.points)
+        seen = EachToken(self.scheduler, self.reader.head, evidence, shares)
         if self.mixing in ("bias", "scale"):
-            return self.adapter.answer(state, rows, prompts, mean), evidence, mean
+            return self.adapter.answer(state, rows, prompts, seen.weights), seen
         answers = decode(
             self.adapter,
             reading.streams.start,
@@ -150,8 +159,9 @@ class MixedModel:
             shares,
             pooling="logit" if self.mixing == "log_pool" else "probability",
             first=self._first(reading, evidence) if self.mixing == "join" else None,
+            reweigh=seen if self.steps == "each" else None,
         )
-        return answers, evidence, mean
+        return answers, seen
 
     def _first(self, reading: Reading, evidence: Evidence) -> torch.Tensor:
         """Log-probabilities (B, V) of the first token as the scheduler fuses it; outcomes alone have any."""

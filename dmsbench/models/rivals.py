@@ -65,5 +65,6 @@ def rival(
         outcomes=fitted.outcomes,
         monte_carlo=fitted.monte_carlo,
         mixing=mixing,
+        steps=fitted.steps,
         fitted_on=fitted.fitted_on,
     )

@@ -20,7 +20,7 @@ from dmsbench.models.fixed import FixedModel
 from dmsbench.models.idefics3 import Idefics3Model, SmolVlmModel
 from dmsbench.models.llava import LlavaModel
 from dmsbench.models.loading import model_type
-from dmsbench.models.mixed import MixedModel
+from dmsbench.models.mixed import STEPWISE, MixedModel
 from dmsbench.models.paligemma import PaliGemmaModel
 from dmsbench.models.probed import ProbedModel
 from dmsbench.models.qwen2_vl import Qwen2VlModel, Qwen25VlModel
@@ -147,6 +147,11 @@ def _scheduled(
             mixing=mixing,
             fitted_on=fitted.fitted_on,
         )
+    if fitted.steps == "each" and mixing not in STEPWISE:
+        raise ModelError(
+            f"mixing={mixing} answers at one point, and this scheduler was fitted to weigh each token anew: "
+            "use mixing=mixture"
+        )
     return MixedModel(
         adapter,
         fitted.scheduler,
@@ -154,6 +159,7 @@ def _scheduled(
         monte_carlo=fitted.monte_carlo,
         typicality=fitted.typicality,
         mixing=mixing,
+        steps=fitted.steps,
         fitted_on=fitted.fitted_on,
     )
 

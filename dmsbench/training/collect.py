@@ -19,10 +19,11 @@ from dmsbench.files import write_atomically
 from dmsbench.fusion.points import Evidence
 from dmsbench.models.base import Image, Prompt, VisionLanguageModel
 from dmsbench.models.decoding import log_likelihood
-from dmsbench.models.evidence import PointReader, Readable
+from dmsbench.models.evidence import PointReader, Readable, Reading
 from dmsbench.runner.plan import batches
 from dmsbench.runner.store import digest
 from dmsbench.runner.views import ABSENT_HASH, Views
+from dmsbench.training.each_token import TOKENS_AN_ANSWER, at_tokens, ended
 from dmsbench.training.simulated import Draw
 from dmsbench.training.tokens import (
     TOKENS,
@@ -108,8 +109,8 @@ def picked(names: Sequence[str], rows: torch.Tensor) -> tuple[str, ...]:
 class Collector:
     """Reads the evidence of draws, or takes it from ``folder`` where an earlier fit left it.
 
-    ``hidden``: keep the hidden states too; ``tokens``: keep what probes are fitted on. Evidence with either
-    is kept apart from that without.
+    ``hidden``: keep the hidden states too; ``tokens``: keep what probes are fitted on; ``each_token``: a row
+    is no answer but one of its tokens. Evidence with any of them is kept apart from that without.
     """
 
     def __init__(
@@ -123,10 +124,11 @@ class Collector:
         batch_size: int = 256,
         hidden: bool = False,
         tokens: bool = False,
+        each_token: bool = False,
     ) -> None:
         self._tensors = (*_TENSORS, *(("hidden",) if hidden else ()), *(TOKENS if tokens else ()))
         self.adapter, self.reader, self.views, self.folder = adapter, reader, views, folder
-        self.batch_size, self.tokens = batch_size, tokens
+        self.batch_size, self.tokens, self.each_token = batch_size, tokens, each_token
         self._answers: dict[str, tuple[int, ...]] = {}
         self._identity = {
             "version": _VERSION,
@@ -136,6 +138,7 @@ class Collector:
             **({"tokens": list(TOKENS)} if tokens else {}),
             **identity,
             **({"hidden": True} if hidden else {}),
+            **({"tokens_an_answer": TOKENS_AN_ANSWER} if each_token else {}),
         }
 
     def collect(self, draws: Sequence[Draw], on_part: Callable[[int, int], None]) -> Collected | None:
@@ -202,7 +205,7 @@ class Collector:
 
     def _rows(self, draws: Sequence[Draw]) -> _Part:
         pictures: list[Image] = []
-        rows: list[tuple[int, int, Prompt, Sample, str]] = []
+        rows: list[_Row] = []
         for draw in draws:
             image = self.views.image(draw.group, draw.condition.image)
             if image.pixels is None or image.hash == ABSENT_HASH:
@@ -215,15 +218,16 @@ class Collector:
                     rows.append((length, len(pictures), prompt, sample, str(draw.condition)))
             pictures.append(image.pixels)
         rows.sort(key=lambda row: row[0])
-        found: list[dict[str, torch.Tensor]] = []
-        if rows:
-            state = self.adapter.encode(pictures)
-            found = [self._batch(state, batch) for batch in batches(rows, self.batch_size)]
-        tensors = joined(found) if found else {}
-        if rows and self.tokens:
+        if not rows:
+            return {}, [], []
+        state = self.adapter.encode(pictures)
+        found = [self._batch(state, batch) for batch in batches(rows, self.batch_size)]
+        tensors = joined([each for each, _ in found])
+        if self.tokens:
             asked = tokens_of(self.adapter, state, [row[1] for row in rows], [row[2] for row in rows])
             tensors |= as_tensors(asked)
-        return tensors, [row[3].group for row in rows], [row[4] for row in rows]
+        owners = [row for _, some in found for row in some]
+        return tensors, [row[3].group for row in owners], [row[4] for row in owners]
 
     def _length(self, prompt: Prompt, sample: Sample) -> int | None:
         """The prompt's length, None for a row from which nothing can be learnt."""
@@ -239,13 +243,14 @@ class Collector:
             self._answers[answer] = self.adapter.answer_tokens(answer)
         return self._answers[answer]
 
-    def _batch(
-        self, state: Any, batch: Sequence[tuple[int, int, Prompt, Sample, str]]
-    ) -> dict[str, torch.Tensor]:
+    def _batch(self, state: Any, batch: Sequence[_Row]) -> tuple[dict[str, torch.Tensor], Sequence[_Row]]:
+        """Tensors of a batch, and the row that each entry of theirs is of."""
         reading = self.reader.read(state, [row[1] for row in batch], [row[2] for row in batch], pool=True)
         if reading.pooled is None:
             raise ValueError("features were asked for")
         answers = [self._tokens(right_answer(row[3])) for row in batch]
+        if self.each_token:
+            return self._each_token(batch, reading, answers)
         outcomes = self.reader.outcomes or range(reading.evidence.probabilities.shape[-1])
         at = {token: k for k, token in enumerate(outcomes)}
         right = torch.zeros(len(batch), len(at), dtype=torch.uint8)
@@ -269,9 +274,31 @@ class Collector:
             "text": reading.pooled[1],
             "log_likelihood": log_likelihood(self.adapter, streams.start, streams.at, answers),
             "right": right,
+        }, batch
+
+    def _each_token(
+        self, batch: Sequence[_Row], reading: Reading, answers: Sequence[Sequence[int]]
+    ) -> tuple[dict[str, torch.Tensor], Sequence[_Row]]:
+        whole = [ended(answer, self.adapter.stops) for answer in answers]
+        found = at_tokens(self.reader, reading, whole, [f"{row[3].id}/{row[4]}" for row in batch])
+        image, text = reading.pooled or (torch.empty(0), torch.empty(0))
+        tensors = {
+            "probabilities": found.probabilities,
+            "uncertainty": found.uncertainty,
+            "consistency": reading.evidence.consistency[found.owners],
+            "energy": found.energy,
+            "image": image[found.owners],
+            "text": text[found.owners],
+            "log_likelihood": found.log_likelihood,
+            "right": found.right,
         }
+        if "hidden" in self._tensors:
+            tensors["hidden"] = found.hidden
+        return tensors, [batch[owner] for owner in found.owners.tolist()]
 
 
+#: Length, place among the pictures, prompt, sample, condition.
+_Row = tuple[int, int, Prompt, Sample, str]
 _Part = tuple[dict[str, torch.Tensor], list[str], list[str]]
 
 

@@ -30,6 +30,7 @@ from dmsbench.runner.views import Views
 from dmsbench.suite import Suite
 from dmsbench.training.collect import Collected, Collector, Fittable, picked
 from dmsbench.training.consistency import compared, normalised
+from dmsbench.training.each_token import outcome_tokens
 from dmsbench.training.folds import dealt
 from dmsbench.training.probing import ProbeSettings, Probing, probed, text_signatures
 from dmsbench.training.rivals import Split, fit_rivals, rival_figures
@@ -63,6 +64,8 @@ class FitPlan:
     times: int = DRAWS
     source: str = "corner"
     """Where signals come from, one of ``SOURCES``."""
+    each_token: bool = False
+    """Whether each token of an answer gets shares of its own, as captions need it, not the answer as one."""
     mwcl: float = 0.0
     """λ of the weight consistency loss, on weights with their gradient; see ``training.consistency``."""
 
@@ -71,6 +74,8 @@ class FitPlan:
             raise ValueError(
                 "the consistency loss is of mixed weights: a scheduler on probes chooses one point"
             )
+        if self.each_token and self.source == "probe":
+            raise ValueError("probes see what is asked, not the tokens of an answer: use corners")
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +109,7 @@ def fit(
         check_probable(adapter)
     samples = taken(dataset, plan.limit)
     simulated = simulating(suite, plan.families)
-    outcomes = _outcomes(adapter, dataset)
+    outcomes = _outcomes(adapter, dataset, each_token=plan.each_token)
     monte_carlo = MonteCarlo()
     reader = PointReader(adapter, CORNERS_AND_UNIFORM, outcomes, monte_carlo)
     views = Views(plan.seed, dataset, simulated.profile, simulated.applied)
@@ -123,6 +128,7 @@ def fit(
         batch_size=batch_size,
         hidden=plan.mwcl > 0,
         tokens=plan.source == "probe",
+        each_token=plan.each_token,
     )
     drawn = draws(samples, plan.families, plan.seed, plan.times, simulated.unprotected)
     done = rows = 0
@@ -210,6 +216,7 @@ def _fitted(
         "draws": plan.times,
         "seed": plan.seed,
         "signals": plan.signals,
+        **({"steps": "each"} if plan.each_token else {}),
         "validation": reached.to_dict(),
     }
     rivals = None
@@ -275,9 +282,15 @@ def out_of_fold(
     return whole, distances
 
 
-def _outcomes(adapter: Fittable, dataset: Dataset) -> tuple[int, ...] | None:
-    """The first tokens of the answer space, or of the commonest answers where it is open."""
+def _outcomes(adapter: Fittable, dataset: Dataset, *, each_token: bool) -> tuple[int, ...] | None:
+    """The first tokens of the answer space, or of the commonest answers where it is open.
+
+    Where each token is weighed, all tokens of the references.
+    """
     answers: Sequence[str] = dataset.answer_space
+    if each_token:
+        texts = answers or [answer for sample in dataset.samples for answer in sample.answers]
+        return outcome_tokens([adapter.answer_tokens(text) for text in texts], adapter.stops) or None
     if not answers:
         counts = Counter(answer for sample in dataset.samples for answer in sample.answers)
         answers = [answer for answer, _ in counts.most_common(COMMONEST) if adapter.answer_tokens(answer)]
