@@ -116,7 +116,7 @@ class Suite(_Strict):
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
     description: str = ""
-    task: Literal["vqa"] = "vqa"
+    task: Literal["vqa", "captioning"] = "vqa"
     dataset: DatasetConfig
     models: tuple[str, ...] = ("baseline", "dms")
     score: Literal["exact_match"] = "exact_match"

@@ -143,7 +143,7 @@ def fit(
         torch.set_num_threads(threads)
     messages = Console(stderr=True, quiet=quiet)
     transformers_logging.disable_progress_bar()
-    adapter = Zoo(pick_device(device)).adapter(spec)
+    adapter = Zoo(pick_device(device), task=loaded.task).adapter(spec)
     plan = fitting.FitPlan(
         families,
         reserved(held_out or ()),
@@ -151,6 +151,7 @@ def fit(
         signals.value,
         seed,
         source=source.value,
+        each_token=loaded.task == "captioning",
         mwcl=mwcl,
     )
     messages.print(
@@ -179,10 +180,10 @@ def _training_data(suite: Suite, data: Path | None, images: Path | None) -> Data
     if data is not None:
         if config.path is not None and config.path.resolve() == data.resolve():
             raise DmsbenchError(f"--data {data}: suite '{suite.name}' tests on this file; fit on another")
-        found = load_dataset("local", path=data, images=images)
+        found = load_dataset("local", path=data, images=images, task=suite.task)
         if config.path is not None:
             shared = _pictures(found) & _pictures(
-                load_dataset("local", path=config.path, images=config.images)
+                load_dataset("local", path=config.path, images=config.images, task=suite.task)
             )
             if shared:
                 raise DmsbenchError(
@@ -198,7 +199,7 @@ def _training_data(suite: Suite, data: Path | None, images: Path | None) -> Data
         raise DmsbenchError(
             f"suite '{suite.name}' tests on the training split: a fit on it would have seen it"
         )
-    return load_dataset(config.name, "train", level=config.level)
+    return load_dataset(config.name, "train", level=config.level, task=suite.task)
 
 
 def _pictures(dataset: Dataset) -> set[Path]:

@@ -36,24 +36,28 @@ def load_dataset(
     *,
     level: int | None = None,
     count: int | None = None,
+    task: str = "vqa",
 ) -> Dataset:
     """Loads a data set by name; raises DataError where it cannot be read at all.
 
-    ``path`` and ``images`` are of local data, ``level`` (by default 1) and ``count`` of scenes.
+    ``path`` and ``images`` are of local data, ``level`` (by default 1) and ``count`` of scenes. ``task``:
+    ``vqa`` or ``captioning``, what the samples are for; easy-VQA has no captions.
     """
     if name == "easy_vqa":
         from dmsbench.data import easy_vqa
 
+        if task != "vqa":
+            raise DataError(f"easy_vqa has nothing for {task}: use scenes or your own data")
         return easy_vqa.load(split)
     if name == "scenes":
         from dmsbench.data import scenes
 
-        return scenes.load(split, 1 if level is None else level, count)
+        return scenes.load(split, 1 if level is None else level, count, task)
     if path is None:
         raise DataError("the local data set needs a path to a JSONL or Parquet file")
     from dmsbench.data import local
 
-    return local.load(path, images)
+    return local.load(path, images, task)
 
 
 __all__ = [

@@ -12,6 +12,9 @@ A row is an object (JSONL, one a line) or a row of columns (Parquet) with
     about      a list of topics, or one, optional: what question and answer hang on, such as ``colour`` or
                ``position`` (``corruptions.TOPICS``). What makes it false is not applied to the row
 
+For captioning ``captions`` or ``caption`` is read where there are no answers, and ``question``, which is then
+what the model is told to do, may be absent: ``Describe the image.``
+
 Other keys are ignored. A row that cannot be used becomes a sample with a ``fault``, so that a run records it
 and goes on. Faults count lines from 1, as editors do; a Parquet file's rows count as its lines.
 """
@@ -20,7 +23,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -33,7 +36,11 @@ from dmsbench.errors import DataError, UnknownNameError
 ORDER_SEED = 20260101
 LICENCE = "unknown (local data)"
 SUFFIXES = (".jsonl", ".json", ".parquet")
-_COLUMNS = ("id", "image", "question", "context", "answers", "answer", "group", "about")
+#: The keys that references are read from, by task; the first that a row has counts.
+_REFERENCES = {"vqa": ("answers", "answer"), "captioning": ("captions", "caption", "answers", "answer")}
+#: What captioning asks of a row without a question.
+INSTRUCTION = "Describe the image."
+_COLUMNS = ("id", "image", "question", "context", *_REFERENCES["captioning"], "group", "about")
 _Row = tuple[int, Mapping[str, Any] | str]  # line from 1, and what it holds or why it holds nothing
 
 
@@ -71,13 +78,14 @@ class _Draft:
         )
 
 
-def load(path: Path, images: Path | None = None) -> Dataset:
+def load(path: Path, images: Path | None = None, task: str = "vqa") -> Dataset:
     """The data set of a ``.jsonl``, ``.json`` (one object a line) or ``.parquet`` file.
 
     ``images`` is the folder that image paths start from, by default the file's own. Whether an image is
-    there and readable shows only when it is opened. Chance is the rate of the commonest answer, None where
-    that is 1 (nothing can be above it) or no row is usable. Raises DataError where the file or the folder
-    cannot be read at all, the file is empty or of another kind, or a Parquet file lacks a column.
+    there and readable shows only when it is opened. Chance is the rate of the commonest answer; captions have
+    none, nor has a set where it is 1 (nothing can be above it) or no row is usable. Raises DataError where the
+    file or the folder cannot be read at all, the file is empty or of another kind, or a Parquet file lacks a
+    column.
     """
     folder = path.parent if images is None else images
     try:
@@ -88,16 +96,17 @@ def load(path: Path, images: Path | None = None) -> Dataset:
         suffix = path.suffix.lower()
         if suffix not in SUFFIXES:
             raise DataError(f"{path}: cannot read '{suffix}' files; use one of {', '.join(SUFFIXES)}")
-        rows = list(_parquet_rows(path) if suffix == ".parquet" else _json_rows(path))
+        rows = list(_parquet_rows(path, task) if suffix == ".parquet" else _json_rows(path))
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({_one_line(error.strerror or str(error))})") from None
     if not rows:
-        raise DataError(f"{path}: no rows; write one object with image, question and answers a line")
-    drafts = [_read(line, row, folder) for line, row in rows]
+        wanted = "question and answers" if task == "vqa" else "captions"
+        raise DataError(f"{path}: no rows; write one object with image, {wanted} a line")
+    drafts = [_read(line, row, folder, task) for line, row in rows]
     _part_ids(drafts)
     _part_groups(drafts)
     samples = order_by_group([draft.sample() for draft in drafts], ORDER_SEED)
-    chance = commonest_answer(samples)
+    chance = commonest_answer(samples) if task == "vqa" else None
     return Dataset(
         name="local",
         split="all",
@@ -125,24 +134,25 @@ def _json_rows(path: Path) -> Iterator[_Row]:
             yield line, row if isinstance(row, dict) else "not an object with keys and values"
 
 
-def _parquet_rows(path: Path) -> Iterator[_Row]:
+def _parquet_rows(path: Path, task: str) -> Iterator[_Row]:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     try:
         with pq.ParquetFile(path) as file:
             present = set(file.schema_arrow.names)
-            for needed in ({"image"}, {"question"}, {"answers", "answer"}):
-                if not needed & present:
+            asked = [("question",)] if task == "vqa" else []
+            for needed in (("image",), *asked, _REFERENCES[task]):
+                if not present.intersection(needed):
                     names = _one_line(", ".join(sorted(present)))
-                    raise DataError(f"{path}: no column '{max(needed)}'; its columns are: {names}")
+                    raise DataError(f"{path}: no column '{needed[0]}'; its columns are: {names}")
             rows = file.read(columns=[name for name in _COLUMNS if name in present]).to_pylist()
     except (pa.ArrowException, ValueError, OverflowError) as error:
         raise DataError(f"{path}: not a readable Parquet file ({_one_line(str(error))})") from None
     yield from enumerate(rows, start=1)
 
 
-def _read(line: int, row: Mapping[str, Any] | str, folder: Path) -> _Draft:
+def _read(line: int, row: Mapping[str, Any] | str, folder: Path, task: str) -> _Draft:
     draft = _Draft(line, f"row-{line - 1}", folder)
     try:
         if isinstance(row, str):
@@ -150,8 +160,9 @@ def _read(line: int, row: Mapping[str, Any] | str, folder: Path) -> _Draft:
         draft.id = _name(row, "id", draft.id)
         draft.image = _inside(folder, _text(row, "image"))
         draft.group = _name(row, "group", "") or draft.image.relative_to(folder).as_posix()
-        draft.question = _text(row, "question")
-        draft.answers = _answers(row)
+        told = task == "captioning" and row.get("question") is None
+        draft.question = INSTRUCTION if told else _text(row, "question")
+        draft.answers = _answers(row, _REFERENCES[task])
         if row.get("context") is not None:
             context = _checked("context", row["context"])
             draft.context = context if context.strip() else None
@@ -187,17 +198,18 @@ def _name(row: Mapping[str, Any], key: str, default: str) -> str:
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else _checked(key, value)
 
 
-def _answers(row: Mapping[str, Any]) -> tuple[str, ...]:
-    found = row.get("answers")
-    if found is None:
-        found = row.get("answer")
+def _answers(row: Mapping[str, Any], keys: Sequence[str]) -> tuple[str, ...]:
+    key = next((key for key in keys if row.get(key) is not None), keys[0])
+    found = row.get(key)
     answers = [found] if isinstance(found, str) else [] if found is None else found
     if not isinstance(answers, list):
-        raise _RowError("answers is neither a text nor a list of texts")
+        raise _RowError(f"{key} is neither a text nor a list of texts")
     if not answers:
-        raise _RowError("no answers")
-    if any(not _checked("an answer", answer).strip() for answer in answers):
-        raise _RowError("an empty answer")
+        raise _RowError(f"no {keys[0]}")
+    one = keys[0].removesuffix("s")
+    article = "an" if one[0] in "aeiou" else "a"
+    if any(not _checked(f"{article} {one}", answer).strip() for answer in answers):
+        raise _RowError(f"an empty {one}")
     return tuple(answers)
 
 

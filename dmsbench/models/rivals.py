@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from types import MappingProxyType
 from typing import Protocol
 
@@ -26,9 +27,13 @@ class Rivalling(Mixable, Mixing, Protocol):
 
 
 def rival(
-    adapter: Rivalling, spec: ModelSpec, answer_space: Sequence[str], fitted: FittedFolder | None
+    adapter: Rivalling,
+    spec: ModelSpec,
+    answer_space: Sequence[str],
+    fitted: FittedFolder | None,
+    folder: Path | None,
 ) -> MixedModel | BlindModel:
-    """The model of a rival or control; ``fitted`` is what the specification's ``scheduler`` folder holds.
+    """The model of a rival or control; ``fitted`` is what the scheduler's ``folder`` holds.
 
     TMC joins opinions about the first token, and only the answer space's, if there is one: an answer of one
     token is the paper's. What follows in a longer one is the mixture by each opinion's 1 − u, since an
@@ -40,7 +45,6 @@ def rival(
     experts = spec.options.get("points", "corners")
     pooling = spec.options.get("pooling", "probability")
     mixing = "log_pool" if pooling == "logit" else "mixture"
-    folder = spec.scheduler
     if fitted is None or folder is None:
         scheduler = _PLAIN[spec.fusion](experts=experts)
         mixing = "join" if spec.fusion == "tmc" else mixing

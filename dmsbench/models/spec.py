@@ -19,8 +19,11 @@ CHECKPOINTS: Mapping[str, str] = MappingProxyType(
     }
 )
 _WEIGHTS = Path(__file__).parent / "weights"
-#: Where a checkpoint's folder keeps a scheduler that was fitted for it, and the file that makes it one.
-OWN_SCHEDULER, FIT_FILE = "scheduler", "fit.json"
+#: Where a checkpoint's folder keeps schedulers that were fitted for it, by task, and the file that makes one.
+OWN_SCHEDULERS: Mapping[str, str] = MappingProxyType(
+    {"vqa": "scheduler", "captioning": "scheduler-captioning"}
+)
+FIT_FILE = "fit.json"
 #: Builtin models: an embedded checkpoint with options.
 BUILTIN: Mapping[str, str] = MappingProxyType(
     {
@@ -126,8 +129,7 @@ class ModelSpec:
         image = {"image": 1.0, "text": 0.0, "fixed": self.number("weight")}.get(self.fusion)
         return None if image is None else (image, 1.0 - image)
 
-    @property
-    def scheduler(self) -> Path | None:
+    def scheduler_for(self, task: str) -> Path | None:
         """The folder of the fit that is used: the one given, else the one that the checkpoint brings.
 
         None where the fusion takes none, and where an option of the rule asks for the rule.
@@ -136,7 +138,7 @@ class ModelSpec:
             return Path(self.options["scheduler"])
         if self.fusion not in ("dms", *FITTED) or set(RULE_OPTIONS) & set(self.options):
             return None
-        return own_scheduler(self.checkpoint)
+        return own_scheduler(self.checkpoint, task)
 
     def number(self, option: str) -> float | None:
         """A numeric option, None where it is not given."""
@@ -151,10 +153,10 @@ def checkpoint_folder(name: str) -> Path:
     return _WEIGHTS / name
 
 
-def own_scheduler(checkpoint: str) -> Path | None:
-    """The fitted scheduler in a checkpoint's folder, None where there is none."""
+def own_scheduler(checkpoint: str, task: str) -> Path | None:
+    """The scheduler for a task in a checkpoint's folder, None where there is none."""
     folder = checkpoint_folder(checkpoint) if checkpoint in CHECKPOINTS else Path(checkpoint)
-    found = folder / OWN_SCHEDULER
+    found = folder / OWN_SCHEDULERS[task]
     return found if _is_folder(str(found)) and (found / FIT_FILE).is_file() else None
 
 
@@ -214,7 +216,8 @@ def _check_together(text: str, checkpoint: str, options: Mapping[str, str]) -> N
         )
     if fusion == "fixed" and "weight" not in options:
         raise DmsbenchError(f"model '{text}': fusion=fixed needs weight=, the image's share from 0 to 1")
-    if fusion in FITTED and "scheduler" not in options and own_scheduler(checkpoint) is None:
+    brought = any(own_scheduler(checkpoint, task) for task in OWN_SCHEDULERS)
+    if fusion in FITTED and "scheduler" not in options and not brought:
         raise DmsbenchError(
             f"model '{text}': fusion={fusion} needs scheduler=DIR, a folder that dmsbench fit made"
         )

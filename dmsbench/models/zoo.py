@@ -33,7 +33,9 @@ from dmsbench.models.static import StaticModel
 #: Where a checkpoint folder keeps the rule's hyperparameters, chosen on validation.
 SCHEDULER_FILE = "scheduler.json"
 #: The options that decide how a checkpoint is loaded; models that agree in them share its adapter.
-_DEFAULTS = {"dtype": "float32", "attention": "sdpa", "revision": "", "max_new_tokens": "16"}
+_DEFAULTS = {"dtype": "float32", "attention": "sdpa", "revision": ""}
+#: The longest answer where the specification does not say it: a caption is a sentence or two.
+_LONGEST = MappingProxyType({"vqa": "16", "captioning": "64"})
 #: The adapter of each model type, as a checkpoint's config names it; all others are ``StaticModel``.
 _ADAPTERS: Mapping[str, type[Adapter]] = MappingProxyType(
     {
@@ -52,10 +54,10 @@ _Model = TypeVar("_Model", Adapter, StaticModel)
 
 
 class Zoo:
-    """Loads models for one device; ``answer_space`` lists the answers of a closed task, if it is one."""
+    """Loads models for one device and task; ``answer_space`` lists the answers of a closed one."""
 
-    def __init__(self, device: str = "cpu", answer_space: Sequence[str] = ()) -> None:
-        self.device, self.answer_space = device, tuple(answer_space)
+    def __init__(self, device: str = "cpu", answer_space: Sequence[str] = (), task: str = "vqa") -> None:
+        self.device, self.answer_space, self.task = device, tuple(answer_space), task
         self._adapters: dict[tuple[str, ...], Adapter] = {}
         self._static: dict[tuple[str, ...], StaticModel] = {}
 
@@ -69,9 +71,10 @@ class Zoo:
         weighted = ScaledAdapter(adapter) if spec.options.get("mixing") == "scale" else adapter
         if spec.point is not None:
             return FixedModel(weighted, spec.point)
-        fitted = None if spec.scheduler is None else self._folder(adapter, spec.scheduler)
+        folder = spec.scheduler_for(self.task)
+        fitted = None if folder is None else self._folder(adapter, folder)
         if spec.fusion in (*RIVALS, *FITTED):
-            return rival(adapter, spec, self.answer_space, fitted)
+            return rival(adapter, spec, self.answer_space, fitted, folder)
         if fitted is not None:
             return _scheduled(weighted, fitted, spec.options.get("mixing", fitted.scheduler.mode))
         alpha, beta, passes = (spec.number(option) for option in ("alpha", "beta", "passes"))
@@ -120,7 +123,8 @@ class Zoo:
 
     def _kept(self, kept: dict[tuple[str, ...], _Model], family: type[_Model], spec: ModelSpec) -> _Model:
         given: dict[str, str] = {
-            option: spec.options.get(option, default) for option, default in _DEFAULTS.items()
+            option: spec.options.get(option, default)
+            for option, default in {**_DEFAULTS, "max_new_tokens": _LONGEST[self.task]}.items()
         }
         key = (spec.checkpoint, *given.values())
         if key not in kept:

@@ -58,7 +58,13 @@ def prepare(suite: Suite, out: Path) -> Job:
     settings = suite.differing()
     config = suite.dataset
     dataset = load_dataset(
-        config.name, config.split, config.path, config.images, level=config.level, count=config.count
+        config.name,
+        config.split,
+        config.path,
+        config.images,
+        level=config.level,
+        count=config.count,
+        task=suite.task,
     )
     samples = limited(dataset, suite.limit)
     if not samples:

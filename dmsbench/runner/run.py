@@ -32,7 +32,7 @@ def load_arms(job: Job, *, device: str = "auto") -> tuple[list[Arm], dict[str, d
             raise DmsbenchError(f"two models are named '{name}': give one another name, NAME=SPEC")
         if len(name.encode()) > LONGEST_NAME:
             raise DmsbenchError(f"model name '{name[:20]}…' is too long: a folder is named after it")
-    zoo = Zoo(pick_device(device), job.dataset.answer_space)
+    zoo = Zoo(pick_device(device), job.dataset.answer_space, job.suite.task)
     arms, entries = [], {}
     for spec in specs:
         model = zoo.load(spec)

@@ -9,15 +9,13 @@ import numpy as np
 import numpy.typing as npt
 
 from dmsbench.data.base import Sample
-from dmsbench.data.scenes.language import caption, context, questions
+from dmsbench.data.scenes.language import TELL, caption, context, questions
 from dmsbench.data.scenes.render import SIDE, box
 from dmsbench.data.scenes.world import COLOURS, COLUMNS, ROWS, SHAPES, SIZES, Scene, Thing, draw_scene
 from dmsbench.training.architecture import PATCH_SIZE
 
 #: What a patch may show: nothing, or one of the words of each of these.
 WORDS = (SHAPES, COLOURS, SIZES, ROWS, COLUMNS)
-#: Asks for all of the evidence in a sentence.
-TELL = "what is there?"
 
 
 class Source:

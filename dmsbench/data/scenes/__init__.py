@@ -7,6 +7,7 @@ A split holds scenes whose things are in no other split, by a hash of the things
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -47,8 +48,10 @@ def check_split(split: str) -> None:
         raise DataError(f"scenes has no split '{split}': use one of {', '.join(SPLITS)}")
 
 
-def load(split: str = "test", level: int = 1, count: int | None = None) -> Dataset:
+def load(split: str = "test", level: int = 1, count: int | None = None, task: str = "vqa") -> Dataset:
     """The first ``count`` pictures of a split, with five questions each, or as many as can be asked.
+
+    For captioning each picture has one sample: what there is, a context, and the caption that tells it all.
 
     Pictures are independent draws in the order drawn, so that a limit takes a fair prefix and more pictures
     contain fewer. A context belongs to one question: another question about the same picture has its own,
@@ -64,6 +67,9 @@ def load(split: str = "test", level: int = 1, count: int | None = None) -> Datas
         count = PICTURES[split]
     if count < 1:
         raise DataError(f"scenes: count must be at least 1, not {count}")
+    if task == "captioning":
+        samples = tuple(_captions(split, level, count))
+        return Dataset("scenes", split, samples, fingerprint(samples), LICENCE)
     samples = tuple(_samples(split, level, count))
     if split == "train" and count >= _PRIOR_PICTURES:
         training = samples[: QUESTIONS * _PRIOR_PICTURES]
@@ -81,22 +87,45 @@ def load(split: str = "test", level: int = 1, count: int | None = None) -> Datas
 
 
 def _samples(split: str, level: int, count: int) -> list[Sample]:
-    found = []
+    return [
+        Sample(
+            id=f"{group}-{which}",
+            group=group,
+            image=Picture(scene),
+            question=asked.text,
+            answers=(asked.answer,),
+            context=language.context(scene, rng),
+            about=asked.about,
+        )
+        for group, scene, rng in _pictures(split, level, count, 0)
+        for which, asked in enumerate(language.questions(scene, rng, QUESTIONS))
+    ]
+
+
+def _captions(split: str, level: int, count: int) -> list[Sample]:
+    return [
+        Sample(
+            id=f"{group}-caption",
+            group=group,
+            image=Picture(scene),
+            question=language.TELL,
+            answers=(language.caption(scene),),
+            context=language.context(scene, rng),
+            # A caption names shapes, colours, sizes and places, and all that there is.
+            about=("colour", "position", "count", "size"),
+        )
+        for group, scene, rng in _pictures(split, level, count, 1)
+    ]
+
+
+def _pictures(
+    split: str, level: int, count: int, stream: int
+) -> Iterator[tuple[str, world.Scene, np.random.Generator]]:
+    """Each picture's name, what it shows, and a generator of its own for a ``stream`` of texts.
+
+    So what is asked or said of a scene does not depend on the others.
+    """
     for number, scene in enumerate(world.scenes(DATA_SEED, split, level, count)):
-        # A generator of its own: what is asked of a scene does not depend on the others.
-        place = (level << 48) + (SPLITS.index(split) << 40) + number
+        place = (stream << 56) + (level << 48) + (SPLITS.index(split) << 40) + number
         rng = np.random.Generator(np.random.Philox(key=[DATA_SEED, place]))
-        group = f"scenes{level}-{split}-{number:05d}"
-        found += [
-            Sample(
-                id=f"{group}-{which}",
-                group=group,
-                image=Picture(scene),
-                question=asked.text,
-                answers=(asked.answer,),
-                context=language.context(scene, rng),
-                about=asked.about,
-            )
-            for which, asked in enumerate(language.questions(scene, rng, QUESTIONS))
-        ]
-    return found
+        yield f"scenes{level}-{split}-{number:05d}", scene, rng

@@ -15,6 +15,10 @@ KINDS = ("exists", "count", "attribute", "relation", "compare")
 ANSWERS = ("yes", "no", *(str(n) for n in range(6)), *COLOURS, *SHAPES, *SIZES)
 
 
+#: Asks for all of the evidence in a sentence: what captioning asks.
+TELL = "what is there?"
+
+
 @dataclass(frozen=True, slots=True)
 class Question:
     """A question with its answer, its kind and what it is about."""

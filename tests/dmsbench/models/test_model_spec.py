@@ -16,7 +16,7 @@ from dmsbench.models.spec import (
     CHECKPOINTS,
     FIT_FILE,
     OPTIONS,
-    OWN_SCHEDULER,
+    OWN_SCHEDULERS,
     ModelSpec,
     parse,
 )
@@ -215,16 +215,17 @@ def test_options_of_the_scheduler_need_one() -> None:
 
 def test_a_checkpoint_may_bring_its_scheduler(tmp_path: Path) -> None:
     bare, own = tmp_path / "bare", tmp_path / "own"
-    (own / OWN_SCHEDULER).mkdir(parents=True)
+    (own / OWN_SCHEDULERS["vqa"]).mkdir(parents=True)
     bare.mkdir()
-    (own / OWN_SCHEDULER / FIT_FILE).write_text("{}")
-    assert parse(f"{bare},fusion=dms").scheduler is None
-    assert parse(f"{own},fusion=dms").scheduler == own / OWN_SCHEDULER
-    assert parse(f"{own},fusion=permuted").scheduler == own / OWN_SCHEDULER
+    (own / OWN_SCHEDULERS["vqa"] / FIT_FILE).write_text("{}")
+    assert parse(f"{bare},fusion=dms").scheduler_for("vqa") is None
+    assert parse(f"{own},fusion=dms").scheduler_for("captioning") is None
+    assert parse(f"{own},fusion=dms").scheduler_for("vqa") == own / OWN_SCHEDULERS["vqa"]
+    assert parse(f"{own},fusion=permuted").scheduler_for("vqa") == own / OWN_SCHEDULERS["vqa"]
     # What it does not belong to, and whoever asks for the rule, goes without.
     for options in ("fusion=static", "fusion=late", "fusion=dms,alpha=1", "fusion=dms,passes=4"):
-        assert parse(f"{own},{options}").scheduler is None
-    assert parse(f"{own},fusion=dms,scheduler={bare}").scheduler == bare
+        assert parse(f"{own},{options}").scheduler_for("vqa") is None
+    assert parse(f"{own},fusion=dms,scheduler={bare}").scheduler_for("vqa") == bare
     with pytest.raises(DmsbenchError, match="fusion=rule needs scheduler=DIR"):
         parse(f"{bare},fusion=rule")
 
