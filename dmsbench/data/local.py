@@ -82,10 +82,10 @@ def load(path: Path, images: Path | None = None, task: str = "vqa") -> Dataset:
     """The data set of a ``.jsonl``, ``.json`` (one object a line) or ``.parquet`` file.
 
     ``images`` is the folder that image paths start from, by default the file's own. Whether an image is
-    there and readable shows only when it is opened. Chance is the rate of the commonest answer; captions have
-    none, nor has a set where it is 1 (nothing can be above it) or no row is usable. Raises DataError where the
-    file or the folder cannot be read at all, the file is empty or of another kind, or a Parquet file lacks a
-    column.
+    there and readable shows only when it is opened. Chance is the rate of the commonest answer; captions
+    have none, nor has a set where it is 1 (nothing can be above it) or no row is usable. Raises DataError
+    where the file or the folder cannot be read at all, the file is empty or of another kind, or a Parquet
+    file lacks a column.
     """
     folder = path.parent if images is None else images
     try:

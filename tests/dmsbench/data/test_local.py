@@ -14,7 +14,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from dmsbench.data.base import Dataset, Sample
-from dmsbench.data.local import load
+from dmsbench.data.local import INSTRUCTION, load
 from dmsbench.errors import DataError
 
 GOOD = {"image": "a.png", "question": "What is it?", "answers": ["cat"]}
@@ -227,7 +227,7 @@ def test_parquet_columns(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no column 'answers'; its columns are: image, label, question"):
         load(path)
     pq.write_table(pa.table({"image": ["a.png"], "question": ["?"], "answer": [b"\xff"]}), path)
-    assert load(path).samples[0].fault == "line 1: answers is neither a text nor a list of texts"
+    assert load(path).samples[0].fault == "line 1: answer is neither a text nor a list of texts"
     pq.write_table(pa.table({"image": pa.array([], pa.string()), "question": [], "answer": []}), path)
     with pytest.raises(DataError, match="no rows"):
         load(path)
@@ -289,3 +289,37 @@ def test_a_damaged_parquet_file_loads_or_is_refused(noise: bytes, start: int, cu
         content = path.read_bytes()
         path.write_bytes(content[:start] + noise + content[start + len(noise) : len(content) - cut // 6])
         check(path)
+
+
+def test_captions_need_no_question(tmp_path: Path) -> None:
+    rows = [
+        {"image": "a.png", "captions": ["a cat", "one cat"]},
+        {"image": "b.png", "caption": "a dog", "question": "what is there?", "context": "a pet"},
+        {"image": "c.png", "answers": ["a bird"]},
+        {"image": "d.png", "captions": []},
+        {"image": "e.png", "captions": ["", "x"]},
+        {"image": "f.png"},
+    ]
+    path = tmp_path / "captions.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    found = load(path, task="captioning")
+    by_image = {sample.image.name: sample for sample in found.samples}
+    assert by_image["a.png"].answers == ("a cat", "one cat")
+    assert by_image["a.png"].question == by_image["c.png"].question == INSTRUCTION
+    assert by_image["b.png"].question == "what is there?" and by_image["b.png"].context == "a pet"
+    assert by_image["b.png"].answers == ("a dog",) and by_image["c.png"].answers == ("a bird",)
+    faults = [by_image[f"{name}.png"].fault for name in "abcdef"]
+    assert faults == [None] * 3 + ["line 4: no captions", "line 5: an empty caption", "line 6: no captions"]
+    assert found.chance is None
+    assert load(path).samples[0].fault is not None, "without a question it is no VQA"
+
+
+def test_parquet_captions(tmp_path: Path) -> None:
+    path = tmp_path / "data.parquet"
+    pq.write_table(pa.table({"image": ["a.png"], "caption": ["a cat"]}), path)
+    assert load(path, task="captioning").samples[0].answers == ("a cat",)
+    with pytest.raises(DataError, match="no column 'question'"):
+        load(path)
+    pq.write_table(pa.table({"image": ["a.png"], "label": ["a cat"]}), path)
+    with pytest.raises(DataError, match="no column 'captions'"):
+        load(path, task="captioning")

@@ -12,7 +12,7 @@ import pytest
 from dmsbench.data import DataError, Dataset, load_dataset
 from dmsbench.data.base import fingerprint, load_image
 from dmsbench.data.scenes import PICTURES, SPLITS, Picture, load
-from dmsbench.data.scenes.language import ANSWERS
+from dmsbench.data.scenes.language import ANSWERS, TELL, caption
 from dmsbench.data.scenes.render import render
 from dmsbench.data.scenes.world import Scene
 from dmsbench.suite import load_suite
@@ -140,3 +140,22 @@ def test_pixels_of_a_drawn_picture_are_hashed_with_their_shape() -> None:
     sample = load(count=1).samples[0]
     digests = {fingerprint([replace(sample, image=Flat(height))]) for height in (2, 4)}
     assert len(digests) == 2
+
+
+def test_a_caption_for_every_picture() -> None:
+    found = load("test", 2, 30, "captioning")
+    asked = load("test", 2, 30)
+    assert found.groups == asked.groups and len(found.samples) == 30
+    assert found.fingerprint != asked.fingerprint
+    for sample in found.samples:
+        assert sample.question == TELL
+        (told,) = sample.answers
+        assert isinstance(sample.image, Picture) and told == caption(sample.image.scene)
+        assert sample.context is not None
+        # What the context says is part of what the caption says.
+        assert set(sample.context.split()) <= set(told.split())
+    assert len({sample.context for sample in found.samples}) > 20
+    fewer = load("test", 2, 10, "captioning")
+    assert fewer.samples == found.samples[:10]
+    with pytest.raises(DataError, match="easy_vqa has nothing for captioning"):
+        load_dataset("easy_vqa", task="captioning")
