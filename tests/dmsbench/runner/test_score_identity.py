@@ -11,6 +11,7 @@ from dmsbench.data.base import Dataset, Sample
 from dmsbench.runner.job import Job, key_maker, prepare
 from dmsbench.runner.plan import Block
 from dmsbench.suite import Suite
+from dmsbench.tasks.scorers import names
 
 #: Computed before suites could name another score. A change here loses every record there is.
 FINGERPRINT = "af1c3320a25113eea22cdb6f"
@@ -46,3 +47,9 @@ def test_exact_match_is_identified_as_ever(monkeypatch: pytest.MonkeyPatch) -> N
         assert job.folder.path == Path("results/little") / FINGERPRINT[:12]
         assert key(job) == KEY
         assert job.identity["score"] == "exact_match|norm:lower,punctuation,articles,whitespace|v1"
+
+
+def test_another_score_has_records_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    jobs = [prepared(monkeypatch, score=name) for name in names("vqa")]
+    assert len({job.folder.path for job in jobs}) == len({key(job) for job in jobs}) == len(jobs)
+    assert [job.identity["score"].split("|")[0] for job in jobs] == list(names("vqa"))
