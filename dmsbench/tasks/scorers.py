@@ -12,6 +12,9 @@ from dmsbench.tasks.answer_parsing import PARSING_SIGNATURE, short_answer
 
 __all__ = ["Scorer", "chance_under", "names", "scorer", "scorers"]
 
+#: Added to the definition of chance under a score by which some answers are equal that differ in letters.
+_BY_EQUALITY = ", by exact match"
+
 ScoreFunction = Callable[[str, Sequence[str]], float]
 
 
@@ -100,6 +103,5 @@ def chance_under(score: Scorer, chance: dict[str, Any] | None) -> dict[str, Any]
     """A data set's chance (``value``, ``definition``), counted by equality, under a score; None: unknown."""
     if chance is None or score.graded:
         return None
-    if score.name == "exact_match":
-        return chance
-    return chance | {"definition": f"{chance['definition']}, by exact match"}
+    definition = chance["definition"].removesuffix(_BY_EQUALITY)
+    return chance | {"definition": definition + ("" if score.name == "exact_match" else _BY_EQUALITY)}
