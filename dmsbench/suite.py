@@ -31,6 +31,7 @@ from dmsbench.corruption_settings import (
 )
 from dmsbench.errors import SuiteError, UnknownNameError
 from dmsbench.grid import CLEAN_NAME, Condition, View
+from dmsbench.tasks import scorers
 
 Severity = Annotated[int, Field(ge=1, le=5)]
 
@@ -119,7 +120,7 @@ class Suite(_Strict):
     task: Literal["vqa", "captioning"] = "vqa"
     dataset: DatasetConfig
     models: tuple[str, ...] = ("baseline", "dms")
-    score: Literal["exact_match"] = "exact_match"
+    score: str = "exact_match"
     seed: int = Field(default=0, ge=0)
     limit: int | None = Field(default=None, ge=1)
     severities: tuple[Severity, ...] = (1, 2, 3, 4, 5)
@@ -154,6 +155,14 @@ class Suite(_Strict):
         if {"grid", "profile"} <= info.data.keys():
             check(settings, info.data["grid"].names, info.data["profile"])
         return settings
+
+    @field_validator("score")
+    @classmethod
+    def _of_the_task(cls, score: str, info: ValidationInfo) -> str:
+        known = scorers.names(info.data.get("task"))
+        if score not in known:
+            raise ValueError(str(UnknownNameError("score", score, known)))
+        return score
 
     @field_validator("severities")
     @classmethod
@@ -230,6 +239,11 @@ class Suite(_Strict):
             data["settings"] = {name: own for name, own in data["settings"].items() if name in kept}
         data["include_false"] = tuple(dict.fromkeys([*data["include_false"], *include_false]))
         return _validated(data, f"suite '{self.name}'")
+
+    @property
+    def scorer(self) -> scorers.Scorer:
+        """What scores the answers."""
+        return scorers.scorer(self.score, self.task)
 
     @property
     def corruption_names(self) -> tuple[str, ...]:

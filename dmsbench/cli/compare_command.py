@@ -52,10 +52,11 @@ def compare(
     groups = grouped(pairs, fitted, seed=seed)
     truth = told(first.manifest)
     name = str(first.manifest["identity"]["suite"])
+    score = str(first.manifest["identity"]["score"]).partition("|")[0]
     if format_ is TableFormat.JSON:
         typer.echo(as_json(result, name, first.model, second.model, truth, groups))
     elif format_ is TableFormat.TABLE:
-        _print(result, groups, name, first.model, second.model, first.folder.path, truth)
+        _print(result, groups, name, first.model, second.model, score, first.folder.path, truth)
     else:
         markdown = format_ is TableFormat.MARKDOWN
         typer.echo(
@@ -65,7 +66,14 @@ def compare(
 
 
 def _print(
-    result: Comparison, groups: Groups, suite: str, a: str, b: str, folder: Path, truth: Sequence[str]
+    result: Comparison,
+    groups: Groups,
+    suite: str,
+    a: str,
+    b: str,
+    score: str,
+    folder: Path,
+    truth: Sequence[str],
 ) -> None:
     from rich.console import Console
 
@@ -77,7 +85,7 @@ def _print(
     console.print(comparison_table(result, a, b, groups))
     console.print(
         f"{suite}: {result.n_pairs:,} paired rows of {result.n_samples:,} samples, "
-        f"{result.n_groups:,} images; {result.n_error_pairs:,} left out for errors; {folder}",
+        f"{result.n_groups:,} images; {result.n_error_pairs:,} left out for errors; score {score}; {folder}",
         highlight=False,
         markup=False,
         soft_wrap=True,

@@ -104,14 +104,11 @@ def _entries(what: What) -> list[dict[str, Any]]:
         import corruptions
 
         return [_corruption(entry.name) for entry in corruptions.catalogue()]
-    from dmsbench.tasks.vqa import EXACT_MATCH_SIGNATURE
+    from dmsbench.tasks.scorers import scorers
 
     return [
-        {
-            "name": "exact_match",
-            "signature": EXACT_MATCH_SIGNATURE,
-            "description": "1 where the answer equals a reference after normalisation, else 0",
-        }
+        {"name": one.name, "task": one.task, "signature": one.signature, "description": one.description}
+        for one in scorers()
     ]
 
 

@@ -16,6 +16,7 @@ from dmsbench.cli import (
     list_command,
     preview_command,
     report_command,
+    rescore_command,
     run_command,
     suite_command,
 )
@@ -52,6 +53,7 @@ app.command("run")(run_command.run)
 app.command("compare")(compare_command.compare)
 app.command("gate")(gate_command.gate)
 app.command("report")(report_command.report)
+app.command("rescore")(rescore_command.rescore)
 app.command("fit")(fit_command.fit)
 app.command("preview")(preview_command.preview)
 app.command("list")(list_command.list_names)

@@ -8,7 +8,6 @@ from typing import Annotated
 import typer
 
 from dmsbench.cli.options import Out
-from dmsbench.errors import DmsbenchError
 
 
 def report(
@@ -24,16 +23,10 @@ def report(
     from rich.console import Console
 
     from dmsbench.report.build import build_report, print_report
-    from dmsbench.runner.find import runs
+    from dmsbench.runner.find import newest
     from dmsbench.runner.store import RunFolder
 
-    if run is None:
-        found = runs(out)
-        if not found:
-            raise DmsbenchError(f"{out}: no runs here; start with: dmsbench run --suite vqa-corrupt")
-        folder = found[0]
-    else:
-        folder = RunFolder(run)
+    folder = newest(out) if run is None else RunFolder(run)
     console = Console()
     built = build_report(folder, folder.manifest())
     print_report(built, console)

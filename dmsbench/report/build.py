@@ -17,6 +17,7 @@ from dmsbench.report.scheduling_tables import scheduling_tables
 from dmsbench.report.tables import corruption_tables, scorecard_table
 from dmsbench.report.unchanged import unchanged_note
 from dmsbench.scores import Scorecard, ScoreTable, scorecard_of_table
+from dmsbench.scores.answer_types import answer_type_scores, sample_types
 from dmsbench.scores.rows import read_rows
 from dmsbench.truth import told
 
@@ -51,7 +52,11 @@ def build_report(folder: RunFolder, manifest: dict[str, Any]) -> Report:
             f"{folder.path}: no model is finished yet; run the suite again to complete it"
         )
     chance = (manifest["chance"] or {}).get("value")
-    rows = {name: read_rows(folder.records(name), MEASURES) for name in finished}
+    rows, types = {}, {}
+    for name in finished:
+        records = folder.records(name)
+        rows[name] = read_rows(records, MEASURES)
+        types[name] = answer_type_scores(rows[name], sample_types(records))
     cards = {name: scorecard_of_table(ScoreTable.from_rows(own), chance=chance) for name, own in rows.items()}
     identity, data = manifest["identity"], manifest["dataset"]
     info = ReportInfo(
@@ -65,7 +70,7 @@ def build_report(folder: RunFolder, manifest: dict[str, Any]) -> Report:
         truth=tuple(told(manifest)),
     )
     subtitle = f"{info.dataset}, {info.n_samples} samples of {data['images']} images, seed {info.seed}"
-    board = build(cards, info)
+    board = build(cards, info, types)
     files = write(board, folder.path)
     if any(card.corruptions for card in cards.values()):
         files += draw_curves(

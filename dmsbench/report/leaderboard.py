@@ -6,17 +6,19 @@ import csv
 import io
 import json
 import math
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dmsbench.files import write_atomically
+from dmsbench.report.answer_types import entries, section, telling
 from dmsbench.report.formats import DECIMALS, escaped, one_line, percent, plain, rate, with_interval
 from dmsbench.report.unchanged import Unchanged, unchanged_conditions, unchanged_note
 
 if TYPE_CHECKING:
     from dmsbench.scores import Estimate, Scorecard
+    from dmsbench.scores.answer_types import AnswerTypeScore
 
 _FIGURES = ("clean", "mean", "retention", "above_chance_retention", "ausc")
 _ROUNDING = 1e-12  # of a mean over conditions: equal sums may differ in their last bits
@@ -83,10 +85,18 @@ class Leaderboard:
     """Of the intervals, in (0, 1)."""
     unchanged: tuple[Unchanged, ...] = ()
     """Conditions that left samples as they were, worst first."""
+    answer_types: Mapping[str, Sequence[AnswerTypeScore]] = field(default_factory=dict)
+    """Scores by answer type, of each model in the rows' order; empty where all questions are of one type."""
 
 
-def build(scorecards: Mapping[str, Scorecard], info: ReportInfo) -> Leaderboard:
+def build(
+    scorecards: Mapping[str, Scorecard],
+    info: ReportInfo,
+    answer_types: Mapping[str, Sequence[AnswerTypeScore]] | None = None,
+) -> Leaderboard:
     """The leaderboard of models by name; equal means keep the order given.
+
+    ``answer_types`` has the scores by answer type of the same models.
 
     Raises ValueError without a scorecard, or where they differ in chance or in the level of their intervals.
     """
@@ -120,11 +130,16 @@ def build(scorecards: Mapping[str, Scorecard], info: ReportInfo) -> Leaderboard:
         for name, card in scorecards.items()
     ]
     ordered = sorted(rows, key=lambda row: len(rows) + 1 if row.rank is None else row.rank)
-    return Leaderboard(info, tuple(ordered), chance, level, unchanged_conditions(scorecards.values()))
+    unchanged = unchanged_conditions(scorecards.values())
+    by_type = {row.model: answer_types[row.model] for row in ordered} if answer_types else {}
+    return Leaderboard(info, tuple(ordered), chance, level, unchanged, telling(by_type))
 
 
 def to_json(leaderboard: Leaderboard) -> str:
-    """A JSON object ``{suite, …, chance, level, unchanged, rows}``: six decimals, null for NaN."""
+    """A JSON object ``{suite, …, chance, level, unchanged, rows}``: six decimals, null for NaN.
+
+    ``answer_types`` are beside them where there are any.
+    """
     content = {
         **asdict(leaderboard.info),
         "chance": leaderboard.chance,
@@ -132,6 +147,8 @@ def to_json(leaderboard: Leaderboard) -> str:
         "unchanged": [asdict(unchanged) for unchanged in leaderboard.unchanged],
         "rows": [asdict(row) for row in leaderboard.rows],
     }
+    if leaderboard.answer_types:
+        content["answer_types"] = entries(leaderboard.answer_types)
     return json.dumps(plain(content), indent=2, allow_nan=False) + "\n"
 
 
@@ -188,7 +205,10 @@ def to_markdown(leaderboard: Leaderboard) -> str:
         rank = "n/a" if row.rank is None else str(row.rank)
         counts = [rate(row.error_rate), str(row.n_samples)]
         lines.append(_line([rank, escaped(row.model), *figures, worst, *counts]))
-    return "\n".join([*lines, "", *(f"- {note}" for note in notes(leaderboard))]) + "\n"
+    lines += ["", *(f"- {note}" for note in notes(leaderboard))]
+    if leaderboard.answer_types:
+        lines += ["", *section(leaderboard.answer_types)]
+    return "\n".join(lines) + "\n"
 
 
 def _line(cells: list[str]) -> str:
@@ -251,7 +271,7 @@ def _reasons(leaderboard: Leaderboard) -> list[str]:
         found.append("**retention** needs a mean and a clean score above 0.")
     if any(not row.above_chance_retention.defined for row in rows):
         found.append(
-            "**above-chance retention** needs a data set whose chance is known."
+            "**above-chance retention** needs a chance that is known for this data set and score."
             if leaderboard.chance is None
             else "**above-chance retention** needs a mean and a clean score above chance."
         )

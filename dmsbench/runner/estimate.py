@@ -14,7 +14,6 @@ from dmsbench.runner.rows import row_builder
 from dmsbench.runner.run import Job
 from dmsbench.runner.store import RunFolder
 from dmsbench.runner.views import Views
-from dmsbench.tasks import vqa
 from dmsbench.truth import Truth
 
 #: Images of the probe: enough to fill a batch of the embedded models.
@@ -80,7 +79,7 @@ def _seconds_per_row(job: Job, arm: Arm, batch_size: int) -> float:
                 views,
                 [arm],
                 batch_size=batch_size,
-                build=row_builder(vqa.exact_match),
+                build=row_builder(job.suite.scorer.function),
                 truth=Truth(frozenset(job.suite.corruption_names)),  # rows left out would take no time
             )
 

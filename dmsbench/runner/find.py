@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -36,6 +36,14 @@ def runs(out: Path, suite: str | None = None) -> list[RunFolder]:
     """The runs of a results folder, newest first; ``suite`` keeps those of one suite."""
     found = sorted(_folders(out), key=lambda folder: (_age(folder), folder.path), reverse=True)
     return [folder for folder in found if suite is None or folder.manifest()["identity"]["suite"] == suite]
+
+
+def newest(out: Path, wanted: Callable[[dict[str, Any]], bool] = lambda _manifest: True) -> RunFolder:
+    """The newest run of a results folder with a manifest that is wanted; raises DmsbenchError without one."""
+    for folder in runs(out):
+        if wanted(folder.manifest()):
+            return folder
+    raise DmsbenchError(f"{out}: no runs here; start with: dmsbench run --suite vqa-corrupt")
 
 
 def entrant(where: str | Path, model: str | None = None) -> Entrant:

@@ -14,7 +14,6 @@ from dmsbench.runner.plan import Block, ImagePlan, Plan, by_image, in_blocks, li
 from dmsbench.runner.records import RECORD_VERSION
 from dmsbench.runner.store import RunFolder, digest
 from dmsbench.suite import Suite
-from dmsbench.tasks import vqa
 from dmsbench.truth import LeftOut, Truth, included_though_false, left_out, lines
 
 __all__ = ["Job", "key_maker", "prepare"]
@@ -72,7 +71,7 @@ def prepare(suite: Suite, out: Path) -> Job:
     identity = {
         "suite": suite.name,
         "task": suite.task,
-        "score": vqa.EXACT_MATCH_SIGNATURE,
+        "score": suite.scorer.signature,
         "dataset": {
             "name": dataset.name,
             "split": dataset.split,

@@ -16,6 +16,7 @@ from dmsbench.runner.job import Job
 from dmsbench.runner.plan import Block, ImagePlan
 from dmsbench.runner.store import MANIFEST, MANIFEST_FORMAT, digest
 from dmsbench.suite import Suite
+from dmsbench.tasks.scorers import chance_under
 
 __all__ = ["merged", "model_entry"]
 
@@ -46,9 +47,9 @@ def model_entry(
 def merged(job: Job, entries: dict[str, dict[str, Any]]) -> dict[str, Any]:
     """The manifest with these models beside those that the folder holds already."""
     models: dict[str, Any] = {}
+    chance = job.dataset.chance
     if (job.folder.path / MANIFEST).is_file():
         models = job.folder.manifest()["models"]
-    chance = job.dataset.chance
     return {
         "format": MANIFEST_FORMAT,
         "dmsbench": __version__,
@@ -67,7 +68,7 @@ def merged(job: Job, entries: dict[str, dict[str, Any]]) -> dict[str, Any]:
         },
         "left_out": [asdict(entry) for entry in job.left_out],
         "included_though_false": list(job.included_though_false),
-        "chance": None if chance is None else {"value": chance.value, "definition": chance.definition},
+        "chance": chance_under(job.suite.scorer, None if chance is None else asdict(chance)),
         "environment": _environment(),
         "models": models | entries,
     }

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+
 import pyarrow as pa
 
 #: Part of every key: records of another layout are never mixed in.
@@ -44,3 +46,19 @@ SCHEMA = pa.schema(
         pa.field("consistency", pa.float32()),
     ]
 )
+
+
+def scored(
+    score: Callable[[str, Sequence[str]], float],
+    sample: str,
+    prediction: str | None,
+    references: Sequence[str],
+) -> float:
+    """The score of an ok row.
+
+    Raises ValueError, naming the sample, for one outside [0, 1]: a scorer's fault must not be averaged in.
+    """
+    value = score(prediction or "", references)
+    if not 0.0 <= value <= 1.0:
+        raise ValueError(f"sample {sample}: the scorer gave {value}, outside [0, 1]")
+    return value

@@ -10,7 +10,7 @@ from typing import Any
 from dmsbench.data.base import Sample
 from dmsbench.grid import View
 from dmsbench.models.base import Answers
-from dmsbench.runner.records import SCHEMA
+from dmsbench.runner.records import SCHEMA, scored
 from dmsbench.runner.views import ImageView, TextView
 
 
@@ -80,9 +80,7 @@ def row_builder(score: Callable[[str, Sequence[str]], float]) -> RowBuilder:
         for sample, text_view, image, text, outcome in cells:
             value = None
             if outcome.status == "ok":
-                value = score(outcome.prediction or "", sample.answers)
-                if not 0.0 <= value <= 1.0:
-                    raise ValueError(f"sample {sample.id}: the scorer gave {value}, outside [0, 1]")
+                value = scored(score, sample.id, outcome.prediction, sample.answers)
             weights = outcome.weights or (None, None)
             signals = outcome.signals or (None,) * 5
             row = (

@@ -14,7 +14,6 @@ from dmsbench.runner.job import Job, key_maker, prepare
 from dmsbench.runner.manifest import merged, model_entry
 from dmsbench.runner.rows import row_builder
 from dmsbench.runner.views import Views
-from dmsbench.tasks import vqa
 
 #: Bytes of a model's name: what common file systems take.
 LONGEST_NAME = 255
@@ -69,7 +68,7 @@ def execute(
             views,
             arms,
             batch_size=batch_size,
-            build=row_builder(vqa.exact_match),
+            build=row_builder(job.suite.scorer.function),
             truth=job.truth,
             on_progress=on_progress,
         )

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import compress
 
 import numpy as np
 import numpy.typing as npt
@@ -81,6 +82,24 @@ class Rows:
         position = {group: i for i, group in enumerate(self.groups)}
         per_sample = np.array([position[group] for group in self.sample_groups], dtype=np.int64)
         return per_sample[self.sample]
+
+    def of_samples(self, samples: Iterable[str]) -> Rows:
+        """The rows of these samples alone; conditions under which none of them was seen stay."""
+        wanted = set(samples)
+        kept = np.array([sample in wanted for sample in self.samples], dtype=np.bool_)
+        mask = kept[self.sample]
+        return replace(
+            self,
+            samples=tuple(compress(self.samples, kept)),
+            sample_groups=tuple(compress(self.sample_groups, kept)),
+            sample=(np.cumsum(kept) - 1)[self.sample[mask]],
+            condition=self.condition[mask],
+            score=self.score[mask],
+            ok=self.ok[mask],
+            left_out=self.left_out[mask],
+            changed=self.changed[mask],
+            measures={name: values[mask] for name, values in self.measures.items()},
+        )
 
     def restricted_to(self, conditions: Sequence[Condition]) -> Rows:
         """The rows of these conditions alone; samples seen under none of them are gone."""

@@ -105,7 +105,7 @@ def test_names_cannot_break_the_markdown_table(make_card: MakeCard, info: Report
 def test_reasons_for_what_is_undefined(make_card: MakeCard, info: ReportInfo) -> None:
     nothing = Estimate(*[float("nan")] * 3)
     text = to_markdown(build({"m": make_card(above_chance_retention=nothing, chance=None)}, info))
-    assert "n/a: **above-chance retention** needs a data set whose chance is known." in text
+    assert "n/a: **above-chance retention** needs a chance that is known for this data set and score." in text
     assert "chance is unknown here" in text
     assert text.count("n/a: ") == 1
     text = to_markdown(build({"m": make_card(above_chance_retention=nothing)}, info))

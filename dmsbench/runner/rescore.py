@@ -1,0 +1,173 @@
+"""Scores a finished run anew by another score, from its records alone: no data, no model, no torch.
+
+The new scores go to a run of their own beside the old one, which stays as it is. Its identity is the old
+one's with the other score, so it is the folder that asking the models again under that score would use.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from dmsbench import __version__
+from dmsbench.errors import DmsbenchError, NotComparableError
+from dmsbench.runner.records import SCHEMA, scored
+from dmsbench.runner.store import MANIFEST, RunFolder, digest
+from dmsbench.tasks.scorers import Scorer, chance_under, scorer
+
+__all__ = ["Rescored", "is_rescored", "rescore"]
+
+
+@dataclass(frozen=True, slots=True)
+class Rescored:
+    """What rescoring left: the new run, and of how many records the score is another than before."""
+
+    folder: RunFolder
+    manifest: dict[str, Any]
+    models: tuple[str, ...]
+    rows: int
+    changed: int
+    #: Models of the old run that are not finished; they are left out.
+    unfinished: tuple[str, ...]
+
+
+def is_rescored(manifest: Mapping[str, Any]) -> bool:
+    """Whether every model of a run was scored from another run's records, and none was asked."""
+    return bool(manifest["models"]) and all("rescored" in entry for entry in manifest["models"].values())
+
+
+def rescore(source: RunFolder, name: str) -> Rescored:
+    """Scores the finished models of a run by the score of this name; what is there already stays as it is.
+
+    Raises UnknownNameError for a score that the run's task does not have, DmsbenchError where there is no
+    run, it has that score already or a part is damaged, NotComparableError where no model is finished.
+    """
+    old = source.manifest()
+    score = scorer(name, old["identity"]["task"])
+    if old["identity"]["score"] == score.signature:
+        raise DmsbenchError(f"{source.path}: scored by {name} already; see: dmsbench report {source.path}")
+    unfinished = tuple(model for model in old["models"] if source.missing(model))
+    models = {model: entry for model, entry in old["models"].items() if model not in unfinished}
+    if not models:
+        raise NotComparableError(
+            f"{source.path}: no model is finished, so there is nothing to rescore; run the suite again to "
+            "complete it"
+        )
+    identity = old["identity"] | {"score": score.signature}
+    target = RunFolder(_beside(source.path) / digest(identity)[:12])
+    there = target.manifest() if (target.path / MANIFEST).is_file() else None
+    if there is not None:
+        models = {model: entry for model, entry in models.items() if not _asked(target, there, model, entry)}
+        if not models:
+            raise DmsbenchError(
+                f"{source.path}: its models were asked under {name} in {target.path}; see: dmsbench report "
+                f"{target.path}"
+            )
+    rows = changed = 0
+    with target.locked():
+        for model, entry in models.items():
+            for part in entry["parts"]:
+                table = source.read_part(model, part["key"])
+                new = _scored(table, score)
+                _keep(target, model, _key(part, score), new)
+                rows += table.num_rows
+                changed += sum(map(operator.ne, table["score"].to_pylist(), new["score"].to_pylist()))
+        manifest = _manifest(old, there, source, models, identity, score)
+        if there is None or manifest | {"created": there["created"]} != there:
+            target.write_manifest(manifest)
+        else:
+            manifest = there
+    return Rescored(target, manifest, tuple(models), rows, changed, unfinished)
+
+
+def _beside(path: Path) -> Path:
+    """The folder that holds a run's; of ``.`` and ``..`` too."""
+    return (path if path.name not in ("", "..") else path.resolve()).parent
+
+
+def _asked(target: RunFolder, there: dict[str, Any], model: str, entry: Mapping[str, Any]) -> bool:
+    """Whether the very model was asked under the other score: its own records are not replaced."""
+    known = there["models"].get(model)
+    return (
+        known is not None
+        and "rescored" not in known
+        and known["fingerprint"] == entry["fingerprint"]
+        and not target.missing(model)
+    )
+
+
+def _key(part: Mapping[str, Any], score: Scorer) -> str:
+    """The same whether a part is scored from the answers as they came or from a part scored from them."""
+    return digest({"rescored": part.get("source", part["key"]), "score": score.signature})
+
+
+def _keep(target: RunFolder, model: str, key: str, new: pa.Table) -> None:
+    """Writes a part unless it is there. A run made afresh has parts of the same keys, but other answers may
+    be in them where rounding decided."""
+    sound, columns = target.sound_part(model, key), new.to_pydict()
+    if sound is None or sound.to_pydict() != columns:
+        target.write_part(model, key, columns)
+
+
+def _scored(table: pa.Table, score: Scorer) -> pa.Table:
+    """A part's records under another score; rows that are not ok have none."""
+    columns: dict[str, list[Any]] = table.to_pydict()
+    known: dict[tuple[str | None, tuple[str, ...]], float] = {}
+    found: list[float | None] = []
+    names = ("status", "sample_id", "prediction", "references")
+    for status, sample, prediction, references in zip(*(columns[name] for name in names), strict=True):
+        if status != "ok":
+            found.append(None)
+            continue
+        content = (prediction, tuple(references))
+        if content not in known:
+            known[content] = scored(score.function, sample, prediction, references)
+        found.append(known[content])
+    return pa.table(columns | {"score": found}, schema=SCHEMA)
+
+
+def _manifest(
+    old: dict[str, Any],
+    there: dict[str, Any] | None,
+    source: RunFolder,
+    models: Mapping[str, dict[str, Any]],
+    identity: dict[str, Any],
+    score: Scorer,
+) -> dict[str, Any]:
+    entries = {model: _entry(entry, old, source, score) for model, entry in models.items()}
+    (chance, *_) = (entry["rescored"]["chance"] for entry in entries.values())
+    base = old | {
+        "fingerprint": digest(identity),
+        "identity": identity,
+        "suite": old["suite"] | {"score": score.name},
+        "chance": chance_under(score, chance),
+    }
+    held = {} if there is None else there["models"]
+    return (base if there is None else there) | {
+        "dmsbench": __version__,
+        "created": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        "models": held | entries,
+    }
+
+
+def _entry(entry: dict[str, Any], old: dict[str, Any], source: RunFolder, score: Scorer) -> dict[str, Any]:
+    """A model's entry with its new parts, and whose answers they score."""
+    first = {
+        "run": source.path.resolve().name,
+        "fingerprint": old["fingerprint"],
+        "score": old["identity"]["score"],
+        "dmsbench": old["dmsbench"],
+        "chance": old["chance"],
+    }
+    parts = [
+        part | {"key": _key(part, score), "source": part.get("source", part["key"])}
+        for part in entry["parts"]
+    ]
+    # Of a rescored run: where the answers were given, not where they were scored in between.
+    return entry | {"parts": parts, "rescored": entry.get("rescored", first)}
