@@ -1,0 +1,1 @@
+"""Scores of captions: BLEU, ROUGE-L, chrF, CIDEr-D, and what a caption says of a scene."""
