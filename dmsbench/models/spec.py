@@ -16,6 +16,8 @@ CHECKPOINTS: Mapping[str, str] = MappingProxyType(
         "tiny-llava-easy-vqa": "LLaVA of 0.7 million parameters, trained on easy-VQA (clean pictures)",
         "tiny-llava-scenes": "LLaVA of 0.7 million parameters, trained on clean scenes with contexts; brings "
         "a scheduler",
+        "tiny-blip2-scenes": "BLIP-2 of 1 million parameters, trained on clean scenes with contexts; brings "
+        "a scheduler",
     }
 )
 _WEIGHTS = Path(__file__).parent / "weights"
@@ -34,6 +36,8 @@ BUILTIN: Mapping[str, str] = MappingProxyType(
         "late-fusion": "tiny-llava-easy-vqa,fusion=late",
         "baseline-scenes": "tiny-llava-scenes,fusion=static",
         "dms-scenes": "tiny-llava-scenes,fusion=dms",
+        "baseline-blip2": "tiny-blip2-scenes,fusion=static",
+        "dms-blip2": "tiny-blip2-scenes,fusion=dms",
     }
 )
 #: Model types, as a checkpoint's config names them, whose modalities can be weighted, and what each loads.

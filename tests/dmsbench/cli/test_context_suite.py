@@ -6,6 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 import corruptions
 from dmsbench.data import scenes
 from dmsbench.grid import View
@@ -46,12 +48,15 @@ def test_a_run_asks_everything_of_pictures_and_contexts(
     assert dmsbench("compare", "static", "dms", "--out", tmp_path).code == 0
 
 
-def test_the_shipped_checkpoint_is_scheduled_by_what_it_brings(
-    dmsbench: Callable[..., Any], tmp_path: Path, one_thread: None
+@pytest.mark.parametrize("checkpoint", ["tiny-llava-scenes", "tiny-blip2-scenes"])
+def test_a_shipped_checkpoint_is_scheduled_by_what_it_brings(
+    checkpoint: str, dmsbench: Callable[..., Any], tmp_path: Path, one_thread: None
 ) -> None:
-    more = ["--model", "permuted=tiny-llava-scenes,fusion=permuted"]
-    more += ["--model", "constant=tiny-llava-scenes,fusion=constant"]
-    named = [part for text in load_suite(SUITE).models for part in ("--model", text)]
+    more = ["--model", f"permuted={checkpoint},fusion=permuted"]
+    more += ["--model", f"constant={checkpoint},fusion=constant"]
+    fusions = {"baseline": "static", "dms": "dms", "image-only": "image", "text-only": "text"}
+    asked = [f"{name}={checkpoint},fusion={fusion}" for name, fusion in fusions.items()]
+    named = [part for text in asked for part in ("--model", text)]
     options = ["--corruption", "gaussian_noise", "--severity", 4, "--limit", 60, "--out", tmp_path]
     done = dmsbench("run", "--suite", SUITE, *named, *more, *options, "--quiet")
     assert done.code == 0, done.err

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from dmsbench.models.llava import LlavaModel
-from dmsbench.models.spec import checkpoint_folder
+from dmsbench.models.spec import CHECKPOINTS, checkpoint_folder
+from dmsbench.training.saving import weights_hash
 
 SHIPPED = checkpoint_folder("tiny-llava-easy-vqa")
 
@@ -41,3 +42,13 @@ def test_another_place_and_version_is_the_same_model(tmp_path: Path) -> None:
     shipped, moved = LlavaModel(SHIPPED), LlavaModel(changed(tmp_path / "moved"))
     assert shipped.settings() == moved.settings()
     assert shipped.state_key == moved.state_key
+
+
+@pytest.mark.parametrize("name", CHECKPOINTS)
+def test_a_shipped_checkpoint_is_what_its_card_says(name: str) -> None:
+    folder = checkpoint_folder(name)
+    facts = json.loads((folder / "training.json").read_text())
+    digest = weights_hash(folder)
+    assert facts["weights_blake2b"] == digest and digest in (folder / "README.md").read_text()
+    assert facts["name"] == name
+    assert sum(path.stat().st_size for path in folder.rglob("*")) < 4e6
