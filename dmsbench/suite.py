@@ -164,6 +164,14 @@ class Suite(_Strict):
             raise ValueError(str(UnknownNameError("score", score, known)))
         return score
 
+    @model_validator(mode="after")
+    def _attributes_are_of_scenes(self) -> Suite:
+        if self.score == "attributes" and self.dataset.name != "scenes":
+            raise ValueError(
+                "score: 'attributes' reads captions of scenes; use cider_d, bleu4, rouge_l or chrf"
+            )
+        return self
+
     @field_validator("severities")
     @classmethod
     def _ascending(cls, severities: tuple[int, ...]) -> tuple[int, ...]:
@@ -195,6 +203,7 @@ class Suite(_Strict):
         models: Sequence[str] = (),
         dataset: DatasetConfig | None = None,
         include_false: Sequence[str] = (),
+        score: str | None = None,
     ) -> Suite:
         """The suite with the command line's changes; ``only`` keeps those corruptions (by name).
 
@@ -205,7 +214,12 @@ class Suite(_Strict):
         does not hold.
         """
         data = self.model_dump(mode="python")
-        for key, value in (("seed", seed), ("limit", limit), ("severities", severities)):
+        for key, value in (
+            ("seed", seed),
+            ("limit", limit),
+            ("severities", severities),
+            ("score", score),
+        ):
             if value is not None:
                 data[key] = value
         if models:

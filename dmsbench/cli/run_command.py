@@ -50,6 +50,9 @@ def run(
     severity: Annotated[
         str | None, typer.Option("--severity", help="Severities, such as 1,3,5 or 1-5.")
     ] = None,
+    score: Annotated[
+        str | None, typer.Option("--score", help="Another score than the suite's; see: dmsbench list scores")
+    ] = None,
     seed: Annotated[int | None, typer.Option("--seed", min=0, help="Seed of all corruptions.")] = None,
     device: Annotated[str, typer.Option("--device", help="auto, cpu, cuda, cuda:1, mps.")] = "auto",
     batch_size: Annotated[str, typer.Option("--batch-size", help="Rows a batch, or auto.")] = "auto",
@@ -75,6 +78,8 @@ def run(
       dmsbench run --suite vqa-corrupt --limit 0 --corruption occlusion --severity 1,3,5
 
       dmsbench run --suite vqa-corrupt --data mine.jsonl --model mine=./checkpoint
+
+      dmsbench run --suite caption-corrupt --data mine.jsonl --score cider_d --model mine=./checkpoint
     """
     from dmsbench.suite import DatasetConfig, load_suite
 
@@ -88,6 +93,7 @@ def run(
         models=model or (),
         include_false=include_false or (),
         dataset=None if data is None else DatasetConfig(name="local", path=data, images=images),
+        score=score,
     )
     if limit == 0:
         loaded = loaded.model_copy(update={"limit": None})

@@ -12,8 +12,10 @@ from dmsbench.data import Dataset, load_dataset
 from dmsbench.errors import DataError
 from dmsbench.runner.plan import Block, ImagePlan, Plan, by_image, in_blocks, limited
 from dmsbench.runner.records import RECORD_VERSION
+from dmsbench.runner.scoring import on_split
 from dmsbench.runner.store import RunFolder, digest
 from dmsbench.suite import Suite
+from dmsbench.tasks.scorers import Scorer
 from dmsbench.truth import LeftOut, Truth, included_though_false, left_out, lines
 
 __all__ = ["Job", "key_maker", "prepare"]
@@ -28,6 +30,7 @@ class Job:
     plan: Plan
     identity: dict[str, Any]
     folder: RunFolder
+    score: Scorer
     #: What the corruptions would make wrong, by corruption, and what is asked though it is.
     left_out: tuple[LeftOut, ...] = ()
     included_though_false: tuple[str, ...] = ()
@@ -68,10 +71,11 @@ def prepare(suite: Suite, out: Path) -> Job:
     samples = limited(dataset, suite.limit)
     if not samples:
         raise DataError(f"data set '{dataset.name}' has no samples")
+    score = on_split(suite.scorer, dataset)
     identity = {
         "suite": suite.name,
         "task": suite.task,
-        "score": suite.scorer.signature,
+        "score": score.signature,
         "dataset": {
             "name": dataset.name,
             "split": dataset.split,
@@ -95,6 +99,7 @@ def prepare(suite: Suite, out: Path) -> Job:
         Plan(in_blocks(samples), by_image(suite.conditions)),
         identity,
         RunFolder(out / suite.name / digest(identity)[:12]),
+        score,
         lost,
         tuple(included_though_false(truth, samples)),
     )

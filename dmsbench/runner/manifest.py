@@ -14,9 +14,9 @@ from dmsbench import __version__
 from dmsbench.models.spec import ModelSpec
 from dmsbench.runner.job import Job
 from dmsbench.runner.plan import Block, ImagePlan
+from dmsbench.runner.scoring import chance_of
 from dmsbench.runner.store import MANIFEST, MANIFEST_FORMAT, digest
 from dmsbench.suite import Suite
-from dmsbench.tasks.scorers import chance_under
 
 __all__ = ["merged", "model_entry"]
 
@@ -47,7 +47,6 @@ def model_entry(
 def merged(job: Job, entries: dict[str, dict[str, Any]]) -> dict[str, Any]:
     """The manifest with these models beside those that the folder holds already."""
     models: dict[str, Any] = {}
-    chance = job.dataset.chance
     if (job.folder.path / MANIFEST).is_file():
         models = job.folder.manifest()["models"]
     return {
@@ -68,7 +67,7 @@ def merged(job: Job, entries: dict[str, dict[str, Any]]) -> dict[str, Any]:
         },
         "left_out": [asdict(entry) for entry in job.left_out],
         "included_though_false": list(job.included_though_false),
-        "chance": chance_under(job.suite.scorer, None if chance is None else asdict(chance)),
+        "chance": chance_of(job.score, job.dataset),
         "environment": _environment(),
         "models": models | entries,
     }

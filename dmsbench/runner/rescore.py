@@ -1,4 +1,6 @@
-"""Scores a finished run anew by another score, from its records alone: no data, no model, no torch.
+"""Scores a finished run anew by another score, from its records alone: no model, no torch, no data.
+
+CIDEr-D alone takes document frequencies from the whole split, and so reads the data set's texts again.
 
 The new scores go to a run of their own beside the old one, which stays as it is. Its identity is the old
 one's with the other score, so it is the folder that asking the models again under that score would use.
@@ -16,9 +18,12 @@ from typing import Any
 import pyarrow as pa
 
 from dmsbench import __version__
+from dmsbench.data import load_dataset
 from dmsbench.errors import DmsbenchError, NotComparableError
 from dmsbench.runner.records import SCHEMA, scored
+from dmsbench.runner.scoring import on_split
 from dmsbench.runner.store import MANIFEST, RunFolder, digest
+from dmsbench.suite import DatasetConfig
 from dmsbench.tasks.scorers import Scorer, chance_under, scorer
 
 __all__ = ["Rescored", "is_rescored", "rescore"]
@@ -49,7 +54,7 @@ def rescore(source: RunFolder, name: str) -> Rescored:
     run, it has that score already or a part is damaged, NotComparableError where no model is finished.
     """
     old = source.manifest()
-    score = scorer(name, old["identity"]["task"])
+    score = _on_split(scorer(name, old["identity"]["task"]), old, source.path)
     if old["identity"]["score"] == score.signature:
         raise DmsbenchError(f"{source.path}: scored by {name} already; see: dmsbench report {source.path}")
     unfinished = tuple(model for model in old["models"] if source.missing(model))
@@ -84,6 +89,25 @@ def rescore(source: RunFolder, name: str) -> Rescored:
         else:
             manifest = there
     return Rescored(target, manifest, tuple(models), rows, changed, unfinished)
+
+
+def _on_split(score: Scorer, manifest: Mapping[str, Any], path: Path) -> Scorer:
+    """The score with what it takes from the run's split, where it takes anything."""
+    if score.of_split is None:
+        return score
+    config = DatasetConfig.model_validate(manifest["suite"]["dataset"])
+    dataset = load_dataset(
+        config.name,
+        config.split,
+        config.path,
+        config.images,
+        level=config.level,
+        count=config.count,
+        task=score.task,
+    )
+    if dataset.fingerprint != manifest["dataset"]["fingerprint"]:
+        raise DmsbenchError(f"{path}: its data set has changed since, and {score.name} hangs on all of it")
+    return on_split(score, dataset)
 
 
 def _beside(path: Path) -> Path:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from dmsbench.errors import UnknownNameError
 from dmsbench.tasks import vqa, vqa_v2
 from dmsbench.tasks.answer_parsing import PARSING_SIGNATURE, short_answer
+from dmsbench.tasks.captions import attributes, bleu, chrf, rouge
+from dmsbench.tasks.captions.cider import CiderD
+from dmsbench.tasks.captions.signatures import VERSION
+from dmsbench.tasks.captions.tokens import tokenise
 
 __all__ = ["Scorer", "chance_under", "names", "scorer", "scorers"]
 
@@ -32,12 +36,44 @@ class Scorer:
     #: Whether an answer that equals a reference may score less than 1. Chance, which data sets count by
     #: equality, says nothing about such a score.
     graded: bool = False
+    #: Makes function and signature from a whole split, each image's references once; None: needs no split.
+    of_split: Callable[[Sequence[Sequence[str]]], tuple[ScoreFunction, str]] | None = None
+
+    def on(self, images: Sequence[Sequence[str]]) -> Scorer:
+        """The score with what it takes from a whole split: ``images`` has each image's references, once.
+
+        Under every condition and any limit it is then the same score. Raises ValueError where the split holds
+        too little for it.
+        """
+        if self.of_split is None:
+            return self
+        function, signature = self.of_split(images)
+        return replace(self, function=function, signature=signature, of_split=None)
 
 
 def _parsed(function: ScoreFunction) -> ScoreFunction:
     """The score of the short answer in a prediction."""
     return lambda prediction, references: function(short_answer(prediction), references)
 
+
+def _of_words(function: Callable[[Sequence[str], Sequence[Sequence[str]]], float]) -> ScoreFunction:
+    """The score of captions as words."""
+    return lambda prediction, references: function(tokenise(prediction), [*map(tokenise, references)])
+
+
+def _unfixed(prediction: str, references: Sequence[str]) -> float:
+    raise ValueError("CIDEr-D needs the document frequencies of a split")
+
+
+def _cider_d(images: Sequence[Sequence[str]]) -> tuple[ScoreFunction, str]:
+    cider = CiderD([tokenise(text) for text in references] for references in images)
+    signature = f"{cider.signature(None)}|{_SCALE}"
+    return _of_words(lambda words, known: cider.score(words, known) / MOST_CIDER), signature
+
+
+#: CIDEr-D's own scale ends at 10; records hold scores up to 1.
+MOST_CIDER = 10.0
+_SCALE = "scale:0.1"
 
 _SCORERS = {
     entry.name: entry
@@ -77,6 +113,42 @@ _SCORERS = {
             f"vqa_v2_normalized_parsed|{PARSING_SIGNATURE}|{vqa_v2.NORMALIZED_SIGNATURE}",
             "vqa_v2_normalized of the short answer that is read from a sentence",
             _parsed(vqa_v2.normalized_match),
+        ),
+        Scorer(
+            "attributes",
+            "captioning",
+            attributes.signature(None),
+            "F1 of the shapes, colours, sizes and places that a caption of a scene claims",
+            lambda prediction, references: attributes.attribute_score(prediction, references).f1,
+            graded=True,
+        ),
+        Scorer(
+            "cider_d",
+            "captioning",
+            f"cider_d|{_SCALE}|v{VERSION}",
+            "CIDEr-D over 10, document frequencies of the whole split",
+            _unfixed,
+            graded=True,
+            of_split=_cider_d,
+        ),
+        Scorer(
+            "bleu4",
+            "captioning",
+            bleu.sentence_signature(None),
+            "BLEU-4 of each caption, smoothed",
+            _of_words(lambda words, known: bleu.sentence_bleu(bleu.bleu_statistics(words, known))),
+            graded=True,
+        ),
+        Scorer(
+            "rouge_l",
+            "captioning",
+            rouge.signature(None),
+            "ROUGE-L as in COCO captions",
+            _of_words(rouge.rouge_l),
+            graded=True,
+        ),
+        Scorer(
+            "chrf", "captioning", chrf.signature(None), "chrF2 of the best reference", chrf.chrf, graded=True
         ),
     )
 }
