@@ -134,18 +134,18 @@ def _key(part: Mapping[str, Any], score: Scorer) -> str:
 def _keep(target: RunFolder, model: str, key: str, new: pa.Table) -> None:
     """Writes a part unless it is there. A run made afresh has parts of the same keys, but other answers may
     be in them where rounding decided."""
-    sound, columns = target.sound_part(model, key), new.to_pydict()
-    if sound is None or sound.to_pydict() != columns:
-        target.write_part(model, key, columns)
+    sound = target.sound_part(model, key)
+    if sound is None or not sound.equals(new):
+        target.write_part(model, key, dict(zip(new.column_names, new.columns, strict=True)))
 
 
 def _scored(table: pa.Table, score: Scorer) -> pa.Table:
     """A part's records under another score; rows that are not ok have none."""
-    columns: dict[str, list[Any]] = table.to_pydict()
     known: dict[tuple[str | None, tuple[str, ...]], float] = {}
     found: list[float | None] = []
     names = ("status", "sample_id", "prediction", "references")
-    for status, sample, prediction, references in zip(*(columns[name] for name in names), strict=True):
+    columns = (table[name].to_pylist() for name in names)
+    for status, sample, prediction, references in zip(*columns, strict=True):
         if status != "ok":
             found.append(None)
             continue
@@ -153,7 +153,8 @@ def _scored(table: pa.Table, score: Scorer) -> pa.Table:
         if content not in known:
             known[content] = scored(score.function, sample, prediction, references)
         found.append(known[content])
-    return pa.table(columns | {"score": found}, schema=SCHEMA)
+    at = table.schema.get_field_index("score")
+    return table.set_column(at, SCHEMA.field(at), pa.array(found, SCHEMA.field(at).type))
 
 
 def _manifest(

@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeGuard
@@ -82,9 +82,9 @@ class RunFolder:
         """Whether a part is there and sound."""
         return self.sound_part(model, key) is not None
 
-    def write_part(self, model: str, key: str, rows: dict[str, list[Any]]) -> None:
-        """Writes the records of a part, columns as in SCHEMA."""
-        table = pa.table(rows, schema=SCHEMA.with_metadata({_KEY: key.encode()}))
+    def write_part(self, model: str, key: str, rows: Mapping[str, Any]) -> None:
+        """Writes the records of a part, columns (lists or Arrow's arrays) as in SCHEMA."""
+        table = pa.table(dict(rows), schema=SCHEMA.with_metadata({_KEY: key.encode()}))
         sink = pa.BufferOutputStream()
         pq.write_table(table, sink, compression="zstd", write_page_checksum=True, store_schema=True)
         write_atomically(self.part(model, key), sink.getvalue().to_pybytes())

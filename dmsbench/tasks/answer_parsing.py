@@ -24,6 +24,8 @@ _NUMBER = (
 _BE = r"(?:is|are|was|were)"
 _VERB = r"(?:am|is|are|was|were|do|does|did|has|have|had|can|could|will|would|should|may|might|must)"
 _SUBJECT = r"(?:it|he|she|they|we|you|i|there|this|that|these|those)"
+#: Words within a sentence. Begins with what is no blank, so that long runs of blanks cost no time.
+_PIECE = r"[^.!?\s](?:[^.!?\n]*[^.!?\s])?"
 _THINKING = re.compile(r"(?:i (?:think|believe|guess)(?: that)?|it (?:seems|appears) that)\s+(?=\w)", _IGNORE)
 
 #: "The answer is: blue", "Final answer: blue". The last such sentence counts: what comes before is reasoning.
@@ -36,7 +38,7 @@ _LEAD = re.compile(
 )
 #: Where an answer after a lead ends: at a reason, or at the next sentence.
 _REASON = re.compile(
-    r",?\s+(?:because|since)\s.*|[.!?]\s+(?:the|it|this|that|there|these|because|i|in)\s.*", _IGNORE
+    r",?\s(?:because|since)\s.*|[.!?]\s+(?:the|it|this|that|there|these|because|i|in)\s.*", _IGNORE
 )
 #: "B) red", "(B) red", "Option B"; after a lead also "B. red" and "B: red".
 _CHOICE = re.compile(
@@ -58,8 +60,8 @@ _IS = re.compile(
     rf"(?:(?:it|this|that)(?:\s+(?:is|was|appears to be|seems to be|looks like)|['’]s)"
     rf"|(?:they|these|those)(?:\s+(?:are|were|appear to be|seem to be|look like)|['’]re)"
     rf"|the (?:colou?r|shape|number|count|name|time|object|animal|size|position|total)"
-    rf"(?:\s+(?:of|on|in)\s+[^.!?,\n]{{1,40}}?)?\s+{_BE})\s+(?P<a>[^.!?\n]*[^.!?\s])[.!]?"
-    rf"|the [^\W\d]+(?:\s[^\W\d]+)?\s+{_BE}\s+(?P<b>[^.!?\n]*[^.!?\s])\.",
+    rf"(?:\s+(?:of|on|in)\s+[^.!?,\n]{{1,40}}?)?\s+{_BE})\s+(?P<a>{_PIECE})[.!]?"
+    rf"|the [^\W\d]+(?:\s[^\W\d]+)?\s+{_BE}\s+(?P<b>{_PIECE})\.",
     _IGNORE,
 )
 #: Sentences with one of these say something else than what something is.

@@ -22,6 +22,7 @@ from safetensors.torch import load_file, save_file
 from dmsbench.models.spec import SCHEDULED_TYPES, checkpoint_folder
 from dmsbench.runner.store import RunFolder
 from dmsbench.suite import load_suite
+from dmsbench.tasks.scorers import scorers
 
 Call = Callable[..., Any]
 KEYS = ["sample_id", "image_corruption", "image_severity", "text_corruption", "text_severity"]
@@ -335,6 +336,10 @@ def test_lists(dmsbench: Call) -> None:
     assert "hit    .196" in table
     for what in ("suites", "models", "datasets", "scores", "corruptions"):
         assert dmsbench("list", what).code == 0
+    scores = json.loads(dmsbench("list", "scores", "--json").out)
+    assert [(entry["name"], entry["signature"]) for entry in scores] == [
+        (entry.name, entry.signature) for entry in scorers()
+    ]
     models = {entry["name"]: entry for entry in json.loads(dmsbench("list", "models", "--json").out)}
     fusions = {name: entry["fusion"] for name, entry in models.items() if entry["kind"] == "model type"}
     assert fusions == {**dict.fromkeys(SCHEDULED_TYPES, "static and dms"), "any other": "static only"}

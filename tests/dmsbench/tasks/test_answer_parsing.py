@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import string
+import time
 
 import pytest
 from hypothesis import given
@@ -128,3 +129,21 @@ def test_parsed_scores_read_the_prediction_alone() -> None:
     assert scorer("vqa_v2_normalized_parsed").function("There are two shapes.", ["2"]) == 1.0
     assert scorer("exact_match_parsed").function("There are two shapes.", ["2"]) == 0.0
     assert scorer("exact_match_parsed").function("blue", ["The answer is: blue"]) == 0.0
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "The answer is" + " " * 20_000 + "x",
+        "Answer: a" + " " * 20_000 + "b",
+        "the color of " + "a " * 10_000,
+        "yes, it " + "is " * 10_000,
+        "answer: " + "*" * 10_000,
+        "there are " + "3 " * 10_000,
+    ],
+    ids=range(6),
+)
+def test_a_babbling_model_costs_no_time(text: str) -> None:
+    began = time.process_time()
+    short_answer(text)
+    assert time.process_time() - began < 1.0
