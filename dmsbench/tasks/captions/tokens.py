@@ -32,7 +32,7 @@ _TOKEN = re.compile(
     | (?<!\S)[-+]\d[\d.,:/]*\d | (?<!\S)[-+]\d # -5
     | 'n' | '(?:em|til|cause|tis|twas|\d\ds?|s|re|ve|d|ll|m)(?!\w)
     | [\#@][^\W\d]\w*                          # #tag, @name
-    | \w+(?:(?:[-./_]|(?<=\d)[,:](?=\d)|(?<=[^\W\d])'(?!n'))\w+)*'?
+    | \w+(?:(?:[-./_]|(?<=\d)[,:](?=\d)|(?<=[^\W\d])'(?!n')|'(?=s\b))\w+)*(?:'(?!n'))?
     | [?!]+ | \*+ | \.{{3}} | --
     | [][(){{}}$%\#@&+=~^|\\<>/?!.,:;'£€-]
     """,
@@ -50,7 +50,7 @@ _WHOLE = {
     "'twas": ("'t", "was"),
     "y'all": ("y'", "all"),
 }
-_ENDING = re.compile(r"(?<=\w)(?:n't|'(?:s|re|ve|d|ll|m))\Z")
+_ENDINGS = ("n't", "'s", "'re", "'ve", "'d", "'ll", "'m")
 
 
 def tokenise(caption: str) -> list[str]:
@@ -78,15 +78,16 @@ def tokenise(caption: str) -> list[str]:
     return [word for word in words if word not in _DROPPED]
 
 
-def _split(part: str) -> tuple[str, ...]:
+def _split(part: str) -> list[str]:
     """A contraction in its words; anything else whole."""
-    if part in _NAMED:
-        return (_NAMED[part],)
-    if part in _WHOLE:
-        return _WHOLE[part]
-    if len(part) > 1 and part.endswith("'") and part != "'n'":
-        return _split(part[:-1])
-    ending = _ENDING.search(part)
-    if ending is None:
-        return (part,)
-    return (*_split(part[: ending.start()]), ending.group())
+    endings: list[str] = []
+    while part not in _WHOLE and len(part) > 1 and part != "'n'":
+        ending = next((ending for ending in _ENDINGS if part.endswith(ending)), "")
+        if ending and part[-len(ending) - 1 : -len(ending)].isalnum():
+            endings.append(ending)
+        elif part.endswith("'"):
+            ending = "'"
+        else:
+            break
+        part = part[: -len(ending)]
+    return [*_WHOLE.get(part, (_NAMED.get(part, part),)), *reversed(endings)]
