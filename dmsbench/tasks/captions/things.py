@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 from dmsbench.data.scenes.world import COLOURS, COLUMNS, ROWS, SHAPES, SIZES
 
@@ -87,6 +88,8 @@ class _Phrase:
     opens: bool = False
 
 
+# A data set's references come back under every condition.
+@lru_cache(maxsize=8192)
 def things_said(caption: str) -> tuple[Said, ...]:
     """The things that a caption names, in its order; empty where it names no attribute.
 
