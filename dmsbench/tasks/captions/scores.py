@@ -60,6 +60,6 @@ class CaptionScorer:
 
 
 # A data set's references come back under every condition.
-@lru_cache(maxsize=8192)
+@lru_cache(maxsize=2048)
 def _words(caption: str) -> tuple[str, ...]:
     return tuple(tokenise(caption))
