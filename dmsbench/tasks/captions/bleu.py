@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache, reduce
+from operator import or_
 
-from dmsbench.tasks.captions.ngrams import LONGEST, Ngram, ngram_counts
+from dmsbench.tasks.captions.ngrams import KEPT, LONGEST, Ngram, NgramCounts, ngram_counts
 from dmsbench.tasks.captions.signatures import signed
 from dmsbench.tasks.captions.tokens import TOKENIZER
 
@@ -42,24 +43,25 @@ def bleu_statistics(prediction: Sequence[str], references: Sequence[Sequence[str
     """
     if not references:
         raise ValueError("no reference captions")
-    counts = ngram_counts(prediction)
-    most: list[Counter[Ngram]] = [Counter() for _ in counts]
-    for reference in references:
-        for seen, of_this in zip(most, ngram_counts(reference), strict=True):
-            # The same as ``seen |= of_this``, which walks all of ``seen`` once more.
-            for ngram, count in of_this.items():
-                if count > seen[ngram]:
-                    seen[ngram] = count
     length = len(prediction)
+    most = _most(tuple(map(tuple, references)))
     return BleuStatistics(
         tuple(
-            sum(min(count, seen[ngram]) for ngram, count in found.items())
-            for found, seen in zip(counts, most, strict=True)
+            sum(min(here[ngram], there[ngram]) for ngram in here.keys() & there.keys())
+            for here, there in zip(ngram_counts(prediction), most, strict=True)
         ),
         tuple(max(0, length - shorter) for shorter in range(LONGEST)),
         length,
         min((abs(len(reference) - length), len(reference)) for reference in references)[1],
     )
+
+
+# A data set's references come back under every condition.
+@lru_cache(maxsize=KEPT)
+def _most(references: tuple[Ngram, ...]) -> NgramCounts:
+    """How often each run occurs in the reference that has it most often."""
+    counts = [ngram_counts(reference) for reference in references]
+    return tuple(reduce(or_, of_length) for of_length in zip(*counts, strict=True))
 
 
 def sentence_bleu(statistics: BleuStatistics) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 
 from dmsbench.tasks.captions.signatures import signed
@@ -23,34 +24,38 @@ def chrf(prediction: str, references: Sequence[str]) -> float:
     """
     if not references:
         raise ValueError("no reference captions")
-    found = _counts(prediction)
-    return max(_against(found, _counts(reference)) for reference in references)
+    found = _read(prediction)
+    return max(_against(found, _known(reference)) for reference in references)
 
 
-def _against(found: tuple[Counter[str], ...], known: tuple[Counter[str], ...]) -> float:
-    precision = recall = 0.0
-    lengths = 0
-    for here, there in zip(found, known, strict=True):
-        if not here or not there:
-            break
-        matches = sum(min(count, there[run]) for run, count in here.items() if run in there)
-        precision += matches / here.total()
-        recall += matches / there.total()
-        lengths += 1
-    if precision == 0:
+@dataclass(frozen=True, slots=True)
+class _Runs:
+    """A text's length and its runs of all lengths, without blanks."""
+
+    length: int
+    counts: Counter[str]
+
+
+def _against(found: _Runs, known: _Runs) -> float:
+    matches = [0] * (ORDER + 1)
+    for run in found.counts.keys() & known.counts.keys():
+        matches[len(run)] += min(found.counts[run], known.counts[run])
+    if not any(matches):
         return 0.0
-    precision, recall = precision / lengths, recall / lengths
+    lengths = range(1, min(ORDER, found.length, known.length) + 1)
+    precision = sum(matches[n] / (found.length - n + 1) for n in lengths) / len(lengths)
+    recall = sum(matches[n] / (known.length - n + 1) for n in lengths) / len(lengths)
     return min(1.0, (1 + BETA**2) * precision * recall / (BETA**2 * precision + recall))
 
 
-# A data set's references come back under every condition.
-@lru_cache(maxsize=8192)
-def _counts(text: str) -> tuple[Counter[str], ...]:
+def _read(text: str) -> _Runs:
     bare = "".join(text.split())
-    return tuple(
-        Counter(bare[start : start + length] for start in range(len(bare) - length + 1))
-        for length in range(1, ORDER + 1)
-    )
+    starts = [(n, range(len(bare) - n + 1)) for n in range(1, ORDER + 1)]
+    return _Runs(len(bare), Counter([bare[i : i + n] for n, places in starts for i in places]))
+
+
+# A data set's references come back under every condition.
+_known = lru_cache(maxsize=2048)(_read)
 
 
 def signature(references: int | None) -> str:

@@ -7,8 +7,9 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
-from dmsbench.tasks.captions.ngrams import LONGEST, Ngram, ngram_counts
+from dmsbench.tasks.captions.ngrams import KEPT, LONGEST, Ngram, ngram_counts
 from dmsbench.tasks.captions.signatures import signed
 from dmsbench.tasks.captions.tokens import TOKENIZER
 
@@ -54,7 +55,7 @@ class CiderD:
             raise ValueError(f"document frequencies need at least two images, not {self._images}")
         self._known: dict[Ngram, _Vector] = {}
 
-    @property
+    @cached_property
     def fingerprint(self) -> str:
         """Of the number of images and of every run's frequency: 16 hexadecimal digits."""
         digest = hashlib.blake2b(str(self._images).encode(), digest_size=8)
@@ -101,6 +102,8 @@ class CiderD:
     def _reference(self, words: Ngram) -> _Vector:
         """A reference's vector: it comes back under every condition."""
         if words not in self._known:
+            if len(self._known) == KEPT:
+                self._known.clear()
             self._known[words] = self._vector(words)
         return self._known[words]
 

@@ -8,6 +8,8 @@ from functools import lru_cache
 
 #: Longest run that BLEU-4 and CIDEr-D count.
 LONGEST = 4
+#: How many texts' counts are kept at most: some ten kilobytes each.
+KEPT = 2048
 
 Ngram = tuple[str, ...]
 #: Counts of the runs of one word, of two words, … of ``LONGEST`` words.
@@ -20,7 +22,7 @@ def ngram_counts(words: Sequence[str]) -> NgramCounts:
 
 
 # A data set's references come back under every condition.
-@lru_cache(maxsize=8192)
+@lru_cache(maxsize=KEPT)
 def _counts(words: Ngram) -> NgramCounts:
     return tuple(
         Counter(zip(*(words[start:] for start in range(length)), strict=False))

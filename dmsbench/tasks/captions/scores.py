@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from dmsbench.tasks.captions import attributes, bleu, chrf, rouge
 from dmsbench.tasks.captions.cider import CiderD
@@ -34,11 +35,11 @@ class CaptionScorer:
 
         Raises ValueError for an image without references and for fewer than two images.
         """
-        return cls(CiderD([tokenise(text) for text in references] for references in images), of_scenes)
+        return cls(CiderD([_words(text) for text in references] for references in images), of_scenes)
 
     def score(self, prediction: str, references: Sequence[str]) -> CaptionScores:
         """A caption's scores against its references; raises ValueError without references."""
-        words, known = tokenise(prediction), [tokenise(reference) for reference in references]
+        words, known = _words(prediction), [_words(reference) for reference in references]
         return CaptionScores(
             bleu.sentence_bleu(bleu.bleu_statistics(words, known)),
             rouge.rouge_l(words, known),
@@ -56,3 +57,9 @@ class CaptionScorer:
             "cider_d": self.cider.signature(references),
         }
         return found | ({"attributes": attributes.signature(references)} if self.of_scenes else {})
+
+
+# A data set's references come back under every condition.
+@lru_cache(maxsize=2048)
+def _words(caption: str) -> tuple[str, ...]:
+    return tuple(tokenise(caption))

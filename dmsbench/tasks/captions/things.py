@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 from dmsbench.data.scenes.world import COLOURS, COLUMNS, ROWS, SHAPES, SIZES
 
@@ -13,7 +14,9 @@ ATTRIBUTES = ("shape", "colour", "size", "place")
 
 #: Other words for the same, and plurals. What none of these nor a word of the scenes is says nothing.
 _SYNONYMS = {
-    **{f"{shape}s": shape for shape in SHAPES},
+    "circles": "circle",
+    "squares": "square",
+    "triangles": "triangle",
     "crosses": "cross",
     "disc": "circle",
     "disk": "circle",
@@ -31,10 +34,7 @@ _SLOTS = {
     **dict.fromkeys(SIZES, "size"),
     **dict.fromkeys((*ROWS, *COLUMNS), "place"),
 }
-#: Nouns that stand where a shape could, without saying which.
-_NOUNS = frozenset({"thing", "things", "shape", "shapes", "object", "objects", "figure", "figures"})
-_BREAKS = frozenset({"and", "with", "a", "an", "the", "there", *",.;:"})
-_LINKS = frozenset({"is", "are", "that", "which"})
+_BREAKS = frozenset({"and", "a", "an", *",.;:"})
 _MIDDLES = frozenset({"middle", "centre"})
 _WORD = re.compile(r"[^\W\d_]+|[,.;:]")
 #: "left of the square" relates two things; "top left of the picture" is a place.
@@ -78,23 +78,16 @@ class Said:
         return replace(self, **extra)
 
 
-@dataclass(frozen=True, slots=True)
-class _Phrase:
-    """A part of a caption: what it says, whether it has a noun, whether it opens with "a"."""
-
-    said: Said
-    named: bool = False
-    opens: bool = False
-
-
+# A data set's references come back under every condition.
+@lru_cache(maxsize=2048)
 def things_said(caption: str) -> tuple[Said, ...]:
     """The things that a caption names, in its order; empty where it names no attribute.
 
     A thing names each attribute once at most: what comes a second time, even the same word, is another
-    thing, so that babble ("red red red") makes many claims. "and", articles, commas and full stops part
-    phrases. A phrase without a noun ("… and red", "at the top left, …") belongs to the thing before it if
-    that does not name the attribute yet, else to the one after; one that was broken off ("and a small")
-    stays alone. Colours and sizes stand before their noun, or after "is", "are", "that", "which".
+    thing, so that babble ("red red red") makes many claims. "and", "a", commas and full stops part phrases,
+    and so does a colour or size after a shape. A phrase without a shape ("… is red", "at the top left, …")
+    belongs to the thing before it if that does not name the attribute yet, else to the one after; one that
+    was broken off ("and a small") stays alone.
 
     A place is a row and a column in either order, ``middle`` and ``centre`` both the middle of either and
     alone the middle of both. Words of scenes, some synonyms (big, tiny, violet, center, upper, …) and
@@ -103,39 +96,36 @@ def things_said(caption: str) -> tuple[Said, ...]:
     """
     things: list[Said] = []
     waiting = Said()
-    for phrase in _phrases(caption):
-        said = phrase.said
-        follows = bool(things) and not phrase.named and not waiting.claims
-        if follows and not (phrase.opens and said.described):
+    for said, opens in _phrases(caption):
+        alone = opens and said.described
+        if things and said.shape is None and not waiting.claims and not alone:
             joined = things[-1].joined(said)
             if joined is not None:
                 things[-1] = joined
                 continue
-        joined = None if phrase.opens and waiting.described else waiting.joined(said)
+        joined = None if opens and waiting.described else waiting.joined(said)
         if joined is None:
             things.append(waiting)
             joined = said
-        if phrase.named:
+        if joined.shape is not None:
             things.append(joined)
             joined = Said()
         waiting = joined
     return tuple(thing for thing in (*things, waiting) if thing.claims)
 
 
-def _phrases(caption: str) -> Iterator[_Phrase]:
+def _phrases(caption: str) -> Iterator[tuple[Said, bool]]:
+    """What each phrase says, and whether it opens with "a"."""
     words = [_SYNONYMS.get(word, word) for word in _WORD.findall(caption.lower())]
-    phrase, linked = _Phrase(Said()), False
+    said, opens = Said(), False
     index = 0
     while index < len(words):
         word, slot = words[index], _SLOTS.get(words[index])
         index += 1
-        if word in _BREAKS or (phrase.named and not linked and slot in ("colour", "size")):
-            yield phrase
-            phrase, linked = _Phrase(Said(), opens=word in ("a", "an")), False
+        if word in _BREAKS or (said.shape is not None and slot in ("colour", "size")):
+            yield said, opens
+            said, opens = Said(), word in ("a", "an")
         if slot is None:
-            linked = linked or word in _LINKS
-            if word in _NOUNS:
-                phrase = replace(phrase, named=True)
             continue
         if slot == "place":
             run = [word]
@@ -145,13 +135,12 @@ def _phrases(caption: str) -> Iterator[_Phrase]:
             if _relates(words[index : index + 3]):
                 continue
             word = _place(run)
-        joined = phrase.said.joined(Said(**{slot: word}))
+        joined = said.joined(Said(**{slot: word}))
         if joined is None:
-            yield phrase
-            phrase, linked = _Phrase(Said(**{slot: word}), named=slot == "shape"), False
-        else:
-            phrase = replace(phrase, said=joined, named=phrase.named or slot == "shape")
-    yield phrase
+            yield said, opens
+            joined = Said(**{slot: word})
+        said = joined
+    yield said, opens
 
 
 def _relates(rest: list[str]) -> bool:
@@ -163,12 +152,10 @@ def _place(run: list[str]) -> str:
     """A scene's place for one or two words, or the words themselves where they are none."""
     rows = [word for word in run if word in ROWS and word not in _MIDDLES]
     columns = [word for word in run if word in COLUMNS and word not in _MIDDLES]
-    middles = len(run) - len(rows) - len(columns)
     if not rows and not columns:
         return "centre"
-    if len(run) == 2 and len(rows) < 2 and len(columns) < 2:
-        if rows and columns:
-            return f"{rows[0]} {columns[0]}"
-        if middles == 1:
-            return f"{rows[0]} centre" if rows else f"middle {columns[0]}"
-    return " ".join(run)
+    if rows and columns:
+        return f"{rows[0]} {columns[0]}"
+    if _MIDDLES.isdisjoint(run):
+        return " ".join(run)
+    return f"{rows[0]} centre" if rows else f"middle {columns[0]}"

@@ -132,8 +132,8 @@ STANFORD_WORDS: tuple[tuple[str, str], ...] = (
         "i 'll we 've you 'd i 'm he 's she 'd 've y' all ai n't should n't",
     ),
     (
-        "hello_world under_score a*b c+d e=f [brackets] {braces} ~tilde ^hat |pipe|",
-        "hello_world under_score a * b c + d e = f -lsb- brackets -rsb- -lcb- braces -rcb- ~ tilde ^ hat | pipe |",
+        "hello_world a*b c+d e=f [brackets] {braces} ~tilde ^hat |pipe|",
+        "hello_world a * b c + d e = f -lsb- brackets -rsb- -lcb- braces -rcb- ~ tilde ^ hat | pipe |",
     ),
     ("1990's '90s 90s", "1990 's '90s 90s"),
     ("a man.and a dog", "a man.and a dog"),

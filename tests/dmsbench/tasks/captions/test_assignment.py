@@ -12,7 +12,7 @@ from dmsbench.tasks.captions.assignment import largest_sum
 
 TABLES = st.tuples(st.integers(1, 7), st.integers(1, 7)).flatmap(
     lambda shape: st.lists(
-        st.lists(st.integers(0, 4), min_size=shape[1], max_size=shape[1]),
+        st.lists(st.integers(0, 99), min_size=shape[1], max_size=shape[1]),
         min_size=shape[0],
         max_size=shape[0],
     )

@@ -36,5 +36,9 @@ def test_any_text_has_words_without_blanks(caption: str) -> None:
     assert words == tokenise(f"  {caption}\n")
 
 
+def test_lower_case_keeps_letters() -> None:
+    assert tokenise("STRAßE") == ["straße"]
+
+
 def test_long_babble_is_split() -> None:
     assert tokenise("x" + "'s" * 2000) == ["x"] + ["'s"] * 2000

@@ -50,6 +50,16 @@ def test_wordings_of_the_same(text: str) -> None:
         ("a red circle small blue square", (Said("circle", "red"), Said("square", "blue", "small"))),
         ("a red and a blue circle", (Said(colour="red"), Said("circle", "blue"))),
         ("a red circle and a small", (Said("circle", "red"), Said(size="small"))),
+        ("a circle and an orange", (Said("circle"), Said(colour="orange"))),
+        ("a small a a circle", (Said(size="small"), Said("circle"))),
+        ("red circle and top left square", (Said("circle", "red"), Said("square", place="top left"))),
+        ("red circle, top left square", (Said("circle", "red"), Said("square", place="top left"))),
+        ("a small and a red circle", (Said(size="small"), Said("circle", "red"))),
+        ("a circle at the left, red and small", (Said("circle", "red", "small", "left"),)),
+        (
+            "a red circle at the top left, at the bottom right, small, blue square",
+            (Said("circle", "red", None, "top left"), Said("square", "blue", "small", "bottom right")),
+        ),
         ("crosses", (Said("cross"),)),
         # The same word twice is said of two things.
         ("red red", (Said(colour="red"), Said(colour="red"))),
