@@ -10,7 +10,7 @@ from dmsbench.errors import UnknownNameError
 from dmsbench.tasks import vqa, vqa_v2
 from dmsbench.tasks.answer_parsing import PARSING_SIGNATURE, short_answer
 from dmsbench.tasks.captions import attributes, bleu, chrf, rouge
-from dmsbench.tasks.captions.cider import CiderD
+from dmsbench.tasks.captions.cider import HIGHEST, CiderD
 from dmsbench.tasks.captions.signatures import VERSION
 from dmsbench.tasks.captions.tokens import tokenise
 
@@ -68,11 +68,10 @@ def _unfixed(prediction: str, references: Sequence[str]) -> float:
 def _cider_d(images: Sequence[Sequence[str]]) -> tuple[ScoreFunction, str]:
     cider = CiderD([tokenise(text) for text in references] for references in images)
     signature = f"{cider.signature(None)}|{_SCALE}"
-    return _of_words(lambda words, known: cider.score(words, known) / MOST_CIDER), signature
+    return _of_words(lambda words, known: cider.score(words, known) / HIGHEST), signature
 
 
 #: CIDEr-D's own scale ends at 10; records hold scores up to 1.
-MOST_CIDER = 10.0
 _SCALE = "scale:0.1"
 
 _SCORERS = {

@@ -36,7 +36,7 @@ def write(folder: Path, content: Any) -> str:
 
 
 def test_builtin_suites_load_and_hold_what_they_promise() -> None:
-    assert set(builtin_suites()) == {"smoke", "vqa-corrupt", "context-vqa-corrupt"}
+    assert set(builtin_suites()) == {"smoke", "vqa-corrupt", "context-vqa-corrupt", "caption-corrupt"}
     suite = load_suite("vqa-corrupt")
     assert len(suite.conditions) == 1 + 19 * 5
     assert suite.models == ("baseline", "dms")
@@ -53,9 +53,13 @@ def test_builtin_suites_load_and_hold_what_they_promise() -> None:
     ]
     # Both arms are one checkpoint, and what schedules it was fitted for this suite.
     assert {arm.checkpoint for arm in arms} == {"tiny-llava-scenes"}
-    assert arms[1].scheduler is not None
-    card = json.loads((arms[1].scheduler / "fit.json").read_text())
-    assert (card["suite"], card["data"]["split"]) == (context.name, "train")
+    captions = load_suite("caption-corrupt")
+    assert len(captions.conditions) == 1 + 14 * 3 and captions.score == "attributes"
+    for each, steps in ((context, None), (captions, "each")):
+        folder = parse(each.models[1]).scheduler_for(each.task)
+        assert folder is not None
+        card = json.loads((folder / "fit.json").read_text())
+        assert (card["suite"], card["data"]["split"], card.get("steps")) == (each.name, "train", steps)
 
 
 def test_conditions_clean_first_and_on_the_side_that_a_corruption_targets(tmp_path: Path) -> None:

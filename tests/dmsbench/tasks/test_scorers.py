@@ -11,15 +11,20 @@ from hypothesis import strategies as st
 
 from dmsbench.errors import SuiteError, UnknownNameError
 from dmsbench.suite import load_suite
-from dmsbench.tasks.scorers import chance_under, names, scorer, scorers
+from dmsbench.tasks.scorers import Scorer, chance_under, scorer, scorers
 
 ANSWERS = st.text(max_size=12) | st.sampled_from(
     ["yes", "Yes, it is.", "2", "two", "a", "The answer is: yes"]
 )
 
 
+#: Each with what it takes from a split.
+EVERY = [entry.on([["yes", "two birds"], ["no, it is not"]]) for entry in scorers()]
+
+
 def test_a_score_is_found_by_name_and_a_misspelt_one_is_named() -> None:
-    assert [scorer(name).name for name in names()] == list(names())
+    assert [scorer(entry.name, entry.task) for entry in scorers()] == list(scorers())
+    assert {entry.task for entry in scorers()} == {"vqa", "captioning"}
     with pytest.raises(UnknownNameError, match="unknown score 'exact_mach': did you mean 'exact_match'"):
         scorer("exact_mach")
     with pytest.raises(UnknownNameError, match="unknown score 'exact_match'"):
@@ -27,8 +32,22 @@ def test_a_score_is_found_by_name_and_a_misspelt_one_is_named() -> None:
 
 
 def test_signatures_begin_with_the_name_and_are_one_each() -> None:
-    assert all(entry.signature.split("|")[0] == entry.name for entry in scorers())
-    assert len({entry.signature for entry in scorers()}) == len(scorers())
+    assert all(entry.signature.split("|")[0].startswith(entry.name) for entry in EVERY)
+    assert len({entry.signature for entry in EVERY}) == len(EVERY)
+
+
+def test_document_frequencies_are_part_of_the_signature() -> None:
+    plain = scorer("cider_d", "captioning")
+    with pytest.raises(ValueError, match="needs the document frequencies"):
+        plain.function("a", ["a"])
+    one, same, other = (
+        plain.on(images)
+        for images in ([["a cat"], ["a dog"]], [["a cat"], ["a dog"]], [["a cat"], ["a bird"]])
+    )
+    assert one.signature == same.signature != other.signature
+    assert "scale:0.1" in one.signature
+    with pytest.raises(ValueError, match="two images"):
+        plain.on([["a cat"]])
 
 
 @given(ANSWERS, st.lists(ANSWERS, min_size=1, max_size=10), st.randoms(use_true_random=False))
@@ -37,16 +56,16 @@ def test_every_score_is_a_share_that_ignores_the_order_of_references(
 ) -> None:
     mixed = references.copy()
     random.shuffle(mixed)
-    for entry in scorers():
+    for entry in EVERY:
         score = entry.function(prediction, references)
         assert 0.0 <= score <= 1.0
-        assert entry.function(prediction, mixed) == score
+        assert entry.function(prediction, mixed) == pytest.approx(score, abs=1e-12)
 
 
-@pytest.mark.parametrize("name", names())
-def test_no_score_without_references(name: str) -> None:
-    with pytest.raises(ValueError, match="no reference"):
-        scorer(name).function("yes", [])
+@pytest.mark.parametrize("entry", EVERY, ids=lambda entry: entry.name)
+def test_no_score_without_references(entry: Scorer) -> None:
+    with pytest.raises(ValueError, match="reference"):
+        entry.function("yes", [])
 
 
 def test_a_suite_names_its_score(tmp_path: Path) -> None:
