@@ -79,6 +79,7 @@ def build_report(folder: RunFolder, manifest: dict[str, Any]) -> Report:
             subtitle=subtitle,
             chance=chance,
             folder=folder.path,
+            score_name="accuracy" if identity["task"] == "vqa" else manifest["suite"]["score"],
         )
     scheduled = scheduling(rows, manifest)
     if scheduled:

@@ -50,6 +50,7 @@ def test_builtin_suites_load_and_hold_what_they_promise() -> None:
         ("dms", "dms"),
         ("image-only", "image"),
         ("text-only", "text"),
+        ("constant", "constant"),
     ]
     # Both arms are one checkpoint, and what schedules it was fitted for this suite.
     assert {arm.checkpoint for arm in arms} == {"tiny-llava-scenes"}

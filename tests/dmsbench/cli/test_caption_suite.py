@@ -32,12 +32,13 @@ def test_the_shipped_checkpoint_says_what_there_is(dmsbench: Callable[..., Any],
     # Another picture's caption shares colours, shapes and places by chance.
     assert 0.2 < manifest["chance"]["value"] < 0.7 and "another picture" in manifest["chance"]["definition"]
     means = {}
-    for name in ("baseline", "dms"):
+    for name in ("baseline", "dms", "constant"):
         found = folder.records(name)
         assert set(found["status"]) == {"ok"} and len(found) == 2 * 24
         means[name] = found.groupby("image_severity")["score"].mean()
         assert means[name][0] > 0.95
     assert means["dms"][5] > means["baseline"][5] + 0.1, "the context is left, and the scheduler notices"
+    assert set(manifest["models"]) == {"baseline", "dms", "image-only", "text-only", "constant"}
     compared = dmsbench("compare", "baseline", "dms", "--out", tmp_path, "--format", "json")
     assert json.loads(compared.out)["overall"]["difference"] > 0
     again = dmsbench("run", "--suite", SUITE, *options, "--quiet")
