@@ -23,6 +23,8 @@ from dmsbench.scores.headroom import Headroom, headroom
 #: Fixed points of the simplex, static among them: what the oracle chooses from.
 POINTS = ("static", "image", "w75", "w25", "text")
 MAIN = "dms"
+#: Static fusion of another checkpoint, trained without modality dropout: it has no part in the headroom.
+UNDROPPED = "undropped"
 #: Whose gains by kind of damage are printed with their intervals; the others' are in summary.json.
 WITH_INTERVAL = ("dms", "dms-paper", "constant")
 REPLICATES = 2000
@@ -184,7 +186,8 @@ def between(
     lines = [
         f"## {names[1]} beside {names[0]}",
         "",
-        f"Points minus those of static fusion on the {names[0]} checkpoint of the same seed.",
+        f"Points minus those of static fusion on the {names[0]} checkpoint of the same seed. The "
+        f"{names[1]} one went on from it for 400 steps: more training and other data at once.",
         "",
         *_header("checkpoint, model", *columns),
     ]
@@ -275,7 +278,7 @@ class Regime:
         pooled = sum(seed.scores for seed in self.seeds) / len(self.seeds)
         table = self.content["headroom"] = {}
         for name in self.names:
-            if name in POINTS:
+            if name in POINTS or name == UNDROPPED:
                 continue
             whole = self._room(pooled, name, REPLICATES)
             closed = [100 * self._room(seed.scores, name, 10).closed.value for seed in self.seeds]

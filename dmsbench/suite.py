@@ -31,7 +31,7 @@ from dmsbench.corruption_settings import (
 )
 from dmsbench.errors import SuiteError, UnknownNameError
 from dmsbench.grid import CLEAN_NAME, Condition, View
-from dmsbench.tasks import scorers
+from dmsbench.score_names import SCORES
 
 Severity = Annotated[int, Field(ge=1, le=5)]
 
@@ -120,7 +120,7 @@ class Suite(_Strict):
     task: Literal["vqa", "captioning"] = "vqa"
     dataset: DatasetConfig
     models: tuple[str, ...] = ("baseline", "dms")
-    score: str = "exact_match"
+    score: str
     seed: int = Field(default=0, ge=0)
     limit: int | None = Field(default=None, ge=1)
     severities: tuple[Severity, ...] = (1, 2, 3, 4, 5)
@@ -159,13 +159,23 @@ class Suite(_Strict):
     @field_validator("score")
     @classmethod
     def _of_the_task(cls, score: str, info: ValidationInfo) -> str:
-        known = scorers.names(info.data.get("task"))
-        if score not in known:
+        known = SCORES.get(info.data.get("task", ""), ())
+        if known and score not in known:
             raise ValueError(str(UnknownNameError("score", score, known)))
         return score
 
+    @model_validator(mode="before")
+    @classmethod
+    def _score_of_the_task(cls, data: Any) -> Any:
+        task = data.get("task", "vqa") if isinstance(data, dict) else None
+        if not isinstance(task, str) or task not in SCORES or "score" in data:
+            return data
+        return data | {"score": SCORES[task][0]}
+
     @model_validator(mode="after")
-    def _attributes_are_of_scenes(self) -> Suite:
+    def _data_fit_the_task(self) -> Suite:
+        if self.task == "captioning" and self.dataset.name == "easy_vqa":
+            raise ValueError("dataset: easy_vqa has no captions; use scenes or local")
         if self.score == "attributes" and self.dataset.name != "scenes":
             raise ValueError(
                 "score: 'attributes' reads captions of scenes; use cider_d, bleu4, rouge_l or chrf"
@@ -253,11 +263,6 @@ class Suite(_Strict):
             data["settings"] = {name: own for name, own in data["settings"].items() if name in kept}
         data["include_false"] = tuple(dict.fromkeys([*data["include_false"], *include_false]))
         return _validated(data, f"suite '{self.name}'")
-
-    @property
-    def scorer(self) -> scorers.Scorer:
-        """What scores the answers."""
-        return scorers.scorer(self.score, self.task)
 
     @property
     def corruption_names(self) -> tuple[str, ...]:

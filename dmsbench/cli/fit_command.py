@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from dmsbench.data import Dataset
+    from dmsbench.models.fitted import FittedFolder
     from dmsbench.models.spec import ModelSpec
     from dmsbench.suite import Suite
     from dmsbench.training.validation import Figures
@@ -71,7 +72,8 @@ def fit(
         ),
     ] = None,
     limit: Annotated[
-        int | None, typer.Option("--limit", min=0, help="Training samples; 0 takes all. Default 16000.")
+        int | None,
+        typer.Option("--limit", min=0, help="Training samples; 0: all. Default 16000, of captions 4000."),
     ] = None,
     signals: Annotated[
         Signals,
@@ -127,6 +129,11 @@ def fit(
     spec = parse(model)
     _check_folder(out)
     loaded = load_suite(suite)
+    if loaded.task == "captioning" and source is Source.PROBE:
+        raise DmsbenchError(
+            f"--source probe: suite '{loaded.name}' is of captions, whose tokens probes do not see; use "
+            "--source corner"
+        )
     loaded.differing()  # a missing backend must not cost the seconds that importing torch takes
     families = chosen_families(corruption or (), held_out or ())
     dataset = _training_data(loaded, data, images)
@@ -144,10 +151,11 @@ def fit(
     messages = Console(stderr=True, quiet=quiet)
     transformers_logging.disable_progress_bar()
     adapter = Zoo(pick_device(device), task=loaded.task).adapter(spec)
+    usual = fitting.CAPTIONS if loaded.task == "captioning" else fitting.LIMIT
     plan = fitting.FitPlan(
         families,
         reserved(held_out or ()),
-        fitting.LIMIT if limit is None else limit or None,
+        usual if limit is None else limit or None,
         signals.value,
         seed,
         source=source.value,
@@ -170,7 +178,7 @@ def fit(
             batch_size=fitting.rows_a_batch(adapter),
             on_progress=lambda event: show(event.done, event.total, f"{event.rows:,} rows"),
         )
-    _print(reached, folder.facts.get("rivals"), spec, out, Console(quiet=quiet))
+    _print(reached, folder, spec, out, Console(quiet=quiet))
 
 
 def _training_data(suite: Suite, data: Path | None, images: Path | None) -> Dataset:
@@ -234,20 +242,22 @@ def _check_loss(mwcl: float, attached: bool, source: Source) -> None:
         raise DmsbenchError("--mwcl-attached belongs to --mwcl: give the loss a weight above 0")
 
 
-def _print(
-    reached: Figures, rivals: Mapping[str, Any] | None, spec: ModelSpec, out: Path, console: Console
-) -> None:
-    """``rivals``: their figures, None for a fit that makes none."""
+def _print(reached: Figures, folder: FittedFolder, spec: ModelSpec, out: Path, console: Console) -> None:
     from rich.table import Table
+
+    # None for a fit that makes none.
+    rivals: Mapping[str, Any] | None = folder.facts.get("rivals")
+    each = folder.steps == "each"
 
     table = Table(
         "condition",
-        "rows",
+        "tokens" if each else "rows",
         "static",
         "fitted",
         "best point",
         "image weight",
-        title=f"{spec.name}: validation images",
+        title=f"{spec.name}: validation images"
+        + (", share of tokens that are right where those before it are told" if each else ""),
     )
     for condition, cell in reached.conditions.items():
         table.add_row(

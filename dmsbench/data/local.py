@@ -12,8 +12,9 @@ A row is an object (JSONL, one a line) or a row of columns (Parquet) with
     about      a list of topics, or one, optional: what question and answer hang on, such as ``colour`` or
                ``position`` (``corruptions.TOPICS``). What makes it false is not applied to the row
 
-For captioning ``captions`` or ``caption`` is read where there are no answers, and ``question``, which is then
-what the model is told to do, may be absent: ``Describe the image.``
+For captioning ``captions`` or ``caption`` is read, and answers where there is neither. ``question``, which
+is then what the model is told to do, may be absent: ``Describe the image.`` Without ``about`` a caption is
+taken to hang on all that captions tell: colour, position, count, size and text.
 
 Other keys are ignored. A row that cannot be used becomes a sample with a ``fault``, so that a run records it
 and goes on. Faults count lines from 1, as editors do; a Parquet file's rows count as its lines.
@@ -38,6 +39,8 @@ LICENCE = "unknown (local data)"
 SUFFIXES = (".jsonl", ".json", ".parquet")
 #: The keys that references are read from, by task; the first that a row has counts.
 _REFERENCES = {"vqa": ("answers", "answer"), "captioning": ("captions", "caption", "answers", "answer")}
+#: What a caption hangs on where nothing is said: any of these may be in it.
+CAPTIONS_TELL: tuple[Topic, ...] = ("colour", "position", "count", "size", "text")
 #: What captioning asks of a row without a question.
 INSTRUCTION = "Describe the image."
 _COLUMNS = ("id", "image", "question", "context", *_REFERENCES["captioning"], "group", "about")
@@ -167,6 +170,8 @@ def _read(line: int, row: Mapping[str, Any] | str, folder: Path, task: str) -> _
             context = _checked("context", row["context"])
             draft.context = context if context.strip() else None
         draft.about = _about(row.get("about"))
+        if draft.about is None and task == "captioning":
+            draft.about = CAPTIONS_TELL
     except _RowError as error:
         draft.blame(error)
     return draft

@@ -22,7 +22,8 @@ class ShareBank:
 
     A sample gets the entry that a hash of its name picks. With the scheduler's shares of other samples
     as the bank, the distribution of weights stays that of the scheduler and the match with the sample is
-    lost. A bank of one entry is a constant.
+    lost. A bank of one entry is a constant. Of a fit of each token an entry is one token's shares, and a
+    whole caption gets it: more uneven than a scheduler's captions are on the mean.
     """
 
     shares: tuple[tuple[float, ...], ...]

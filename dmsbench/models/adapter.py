@@ -123,6 +123,12 @@ class Adapter(ABC):
             },
         }
 
+    @property
+    def ending(self) -> int | None:
+        """The token that an answer ends with: of several stops the tokenizer's own end of sequence."""
+        eos = self.processor.tokenizer.eos_token_id
+        return eos if eos in self.stops else min(self.stops, default=None)
+
     def present(self, prompt: Prompt) -> tuple[bool, bool]:
         """Whether the row has an image and text evidence; an empty context is as absent as a dropped one."""
         suffix = self.format.suffix(prompt)

@@ -29,8 +29,8 @@ _FORMATS = {"corner": 1, "probe": 2}
 class FittedFolder:
     """A scheduler with all that it needs at run time.
 
-    ``weights``: the hash of the checkpoint that it was fitted on. ``outcomes``: the tokens that evidence is
-    measured over, None for the whole vocabulary. ``probes``: where the evidence is theirs; then
+    ``weights``, ``config``: hashes of the checkpoint that it was fitted on. ``outcomes``: the tokens that
+    evidence is measured over, None for the whole vocabulary. ``probes``: where the evidence is theirs; then
     ``monte_carlo`` says how they drop. ``facts``: how it was made and what it reached on validation, plain
     JSON values.
     """
@@ -42,6 +42,7 @@ class FittedFolder:
     typicality: tuple[Typicality, Typicality] | None
     facts: Mapping[str, Any] = field(default_factory=dict)
     probes: Probes | None = None
+    config: str | None = None
 
     @property
     def source(self) -> str:
@@ -57,6 +58,11 @@ class FittedFolder:
     def steps(self) -> str:
         """What it was fitted to weigh, one of ``mixed.STEPS``."""
         return str(self.facts.get("steps", "first"))
+
+    @property
+    def task(self) -> str:
+        """What it was fitted for; cards from before there were captions name none."""
+        return str(self.facts.get("task", "vqa"))
 
     def save(self, folder: Path) -> None:
         """Writes network, typicality and probes, and the card last: without it the folder is not taken."""
@@ -77,6 +83,7 @@ class FittedFolder:
             "format": _FORMATS[self.source],
             "source": self.source,
             "weights_hash": self.weights,
+            "config_hash": self.config,
             "scheduler": self.scheduler.fingerprint,
             "typicality": None if self.typicality is None else [each.fingerprint for each in self.typicality],
             "outcomes": None if self.outcomes is None else list(self.outcomes),
@@ -88,8 +95,8 @@ class FittedFolder:
         write_atomically(folder / FIT_FILE, text.encode())
 
 
-def load_fitted(folder: Path, weights: str) -> FittedFolder:
-    """Reads what ``save`` wrote, for the checkpoint whose weights have this hash.
+def load_fitted(folder: Path, weights: str, config: str | None = None) -> FittedFolder:
+    """Reads what ``save`` wrote, for the checkpoint whose weights, and config, have these hashes.
 
     Raises ModelError where the folder holds no finished fit, is damaged, or belongs to other weights.
     """
@@ -110,6 +117,12 @@ def load_fitted(folder: Path, weights: str) -> FittedFolder:
             raise ModelError(
                 f"the scheduler in {folder} was fitted on other weights ({card['weights_hash'][:12]}, the "
                 f"model's are {weights[:12]}), or in another dtype: fit one for this checkpoint"
+            )
+        known = card.get("config_hash")  # cards from before configs were told apart have none
+        if None not in (known, config) and known != config:
+            raise ModelError(
+                f"the scheduler in {folder} was fitted on these weights under another config.json: fit one "
+                "for this checkpoint"
             )
         scheduler = LearnedScheduler.load(folder)
         if scheduler.fingerprint != card["scheduler"]:
@@ -135,6 +148,7 @@ def load_fitted(folder: Path, weights: str) -> FittedFolder:
             typicality,
             card,
             probes,
+            known,
         )
         _ = found.fitted_on  # raises here where the card's list is none
         return found

@@ -35,11 +35,15 @@ def hash_processor(processor: Any) -> str:
 
 def hash_config(config: Any) -> str:
     """A hash (32 hex digits) of what a config says beside its defaults: numbers of heads, scales."""
-    text = json.dumps(_told(config.to_diff_dict()), sort_keys=True, default=str)
+    text = json.dumps(_told(config), sort_keys=True, default=str)
     return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
 
 
-def _told(value: Any) -> Any:
-    if not isinstance(value, dict):
-        return value
-    return {str(key): _told(each) for key, each in value.items() if key not in _NO_MATTER}
+def _told(config: Any) -> dict[str, Any]:
+    found = {}
+    for key, value in config.to_diff_dict().items():
+        if key not in _NO_MATTER:
+            part = getattr(config, key, None)
+            # A part is written whole, with defaults that another version of the library may add to.
+            found[str(key)] = _told(part) if hasattr(part, "to_diff_dict") else value
+    return found

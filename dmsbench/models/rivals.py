@@ -13,7 +13,7 @@ from dmsbench.fusion.rivals import LateFusion, MlaEntropy, QmfEnergy, TrustedFus
 from dmsbench.models.blind import BlindModel, Mixing
 from dmsbench.models.fitted import FittedFolder
 from dmsbench.models.fitted_rivals import load_rivals
-from dmsbench.models.mixed import Mixable, MixedModel
+from dmsbench.models.mixed import STEPS_OF, STEPWISE, Mixable, MixedModel
 from dmsbench.models.spec import ModelSpec
 
 #: Rivals with nothing to fit, by the name that ``fusion=`` gives them.
@@ -32,6 +32,7 @@ def rival(
     answer_space: Sequence[str],
     fitted: FittedFolder | None,
     folder: Path | None,
+    task: str,
 ) -> MixedModel | BlindModel:
     """The model of a rival or control; ``fitted`` is what the scheduler's ``folder`` holds.
 
@@ -40,7 +41,10 @@ def rival(
     opinion about the next token says nothing of those after it. QMF with logit pooling has its weights
     normalised: where none is negative the answer is the paper's, and only its confidence is another.
 
-    Raises ModelError for a folder without rivals, as one on probes: they are fitted to corners' evidence.
+    Captions are weighed token by token, which TMC does not do.
+
+    Raises ModelError for a folder without rivals, as one on probes: they are fitted to corners' evidence; and
+    for TMC on captions.
     """
     experts = spec.options.get("points", "corners")
     pooling = spec.options.get("pooling", "probability")
@@ -48,7 +52,13 @@ def rival(
     if fitted is None or folder is None:
         scheduler = _PLAIN[spec.fusion](experts=experts)
         mixing = "join" if spec.fusion == "tmc" else mixing
-        return MixedModel(adapter, scheduler, answer_space=answer_space, mixing=mixing)
+        steps = STEPS_OF[task]
+        if steps == "each" and mixing not in STEPWISE:
+            raise ModelError(
+                f"model '{spec.name}': fusion={spec.fusion} joins opinions about one token, and captions are "
+                "weighed token by token: use late, mla or qmf"
+            )
+        return MixedModel(adapter, scheduler, answer_space=answer_space, mixing=mixing, steps=steps)
     if fitted.source != "corner":
         raise ModelError(
             f"model '{spec.name}': fusion={spec.fusion} needs what a fit with --source corner saves beside "

@@ -16,7 +16,7 @@ class EachToken:
 
     What evidence says of the sample (consistency, typicality) stays as it is. ``evidence`` and ``shares``
     (B, P) are those of the first token. ``weights``, ``confidence``, ``uncertainty``, all (B, M), are means
-    over the tokens so far, the end of the answer included.
+    over the tokens so far, the end of the answer included; where it is never called, the first token's.
     """
 
     def __init__(

@@ -20,14 +20,23 @@ from dmsbench.models.fixed import FixedModel
 from dmsbench.models.idefics3 import Idefics3Model, SmolVlmModel
 from dmsbench.models.llava import LlavaModel
 from dmsbench.models.loading import model_type
-from dmsbench.models.mixed import STEPWISE, MixedModel
+from dmsbench.models.mixed import STEPS_OF, STEPWISE, MixedModel
 from dmsbench.models.paligemma import PaliGemmaModel
 from dmsbench.models.probed import ProbedModel
 from dmsbench.models.qwen2_vl import Qwen2VlModel, Qwen25VlModel
 from dmsbench.models.rivals import rival
 from dmsbench.models.scaled import ScaledAdapter
 from dmsbench.models.scheduled import ScheduledModel
-from dmsbench.models.spec import CHECKPOINTS, FITTED, RIVALS, ModelSpec, checkpoint_folder
+from dmsbench.models.spec import (
+    CHECKPOINTS,
+    FITTED,
+    OWN_SCHEDULERS,
+    RIVALS,
+    RULE_OPTIONS,
+    ModelSpec,
+    checkpoint_folder,
+    own_scheduler,
+)
 from dmsbench.models.static import StaticModel
 
 #: Where a checkpoint folder keeps the rule's hyperparameters, chosen on validation.
@@ -72,11 +81,14 @@ class Zoo:
         if spec.point is not None:
             return FixedModel(weighted, spec.point)
         folder = spec.scheduler_for(self.task)
+        self._check_brought(spec, folder)
         fitted = None if folder is None else self._folder(adapter, folder)
         if spec.fusion in (*RIVALS, *FITTED):
-            return rival(adapter, spec, self.answer_space, fitted, folder)
+            return rival(adapter, spec, self.answer_space, fitted, folder, self.task)
         if fitted is not None:
-            return _scheduled(weighted, fitted, spec.options.get("mixing", fitted.scheduler.mode))
+            mixing = spec.options.get("mixing", fitted.scheduler.mode)
+            _check_steps(spec, mixing, fitted.steps)
+            return _scheduled(weighted, fitted, mixing)
         alpha, beta, passes = (spec.number(option) for option in ("alpha", "beta", "passes"))
         if alpha is None or beta is None:
             default = default_rule(spec.checkpoint)
@@ -86,7 +98,9 @@ class Zoo:
             raise ModelError(f"model '{spec.name}': passes must be at least 2")
         rule = RuleScheduler(alpha, beta)
         monte_carlo = MonteCarlo() if passes is None else MonteCarlo(passes=int(passes))
-        mixing = spec.options.get("mixing", "bias")
+        steps = STEPS_OF[self.task]
+        mixing = spec.options.get("mixing", "bias" if steps == "first" else "mixture")
+        _check_steps(spec, mixing, steps)
         if mixing in ("mixture", "choice"):
             return MixedModel(
                 adapter,
@@ -94,6 +108,7 @@ class Zoo:
                 answer_space=self.answer_space,
                 monte_carlo=monte_carlo,
                 mixing=mixing,
+                steps=steps,
             )
         return ScheduledModel(weighted, rule, answer_space=self.answer_space, monte_carlo=monte_carlo)
 
@@ -110,8 +125,22 @@ class Zoo:
             )
         return self._kept(self._adapters, _ADAPTERS[kind], spec)
 
+    def _check_brought(self, spec: ModelSpec, folder: Path | None) -> None:
+        """Raises ModelError where what was fitted is asked for, and there is a fit for another task only."""
+        if folder is not None or set(RULE_OPTIONS) & set(spec.options):
+            return
+        others = [task for task in OWN_SCHEDULERS if own_scheduler(spec.checkpoint, task)]
+        if spec.fusion in FITTED or (spec.fusion == "dms" and others):
+            raise ModelError(
+                f"model '{spec.name}': {spec.checkpoint} brings a scheduler for {' and '.join(others)}, none "
+                f"for {self.task}: fit one (dmsbench fit) and give scheduler=DIR"
+                + (", or ask for the rule by alpha= or beta=" if spec.fusion == "dms" else "")
+            )
+
     def _folder(self, adapter: Adapter, folder: Path) -> FittedFolder:
-        fitted = load_fitted(folder, adapter.weights_hash)
+        fitted = load_fitted(folder, adapter.weights_hash, adapter.config_hash)
+        if fitted.task != self.task:
+            raise ModelError(f"the scheduler in {folder} was fitted for {fitted.task}, not for {self.task}")
         if fitted.outcomes is not None:
             for answer in self.answer_space:
                 if not set(adapter.first_tokens([answer])) <= set(fitted.outcomes):
@@ -139,6 +168,14 @@ class Zoo:
         return kept[key]
 
 
+def _check_steps(spec: ModelSpec, mixing: str, steps: str) -> None:
+    if steps == "each" and mixing not in STEPWISE:
+        raise ModelError(
+            f"model '{spec.name}': captions are weighed token by token, and mixing={mixing} cannot change "
+            "from one to the next: use mixing=mixture"
+        )
+
+
 def _scheduled(
     adapter: Adapter | ScaledAdapter, fitted: FittedFolder, mixing: str
 ) -> MixedModel | ProbedModel:
@@ -150,11 +187,6 @@ def _scheduled(
             typicality=fitted.typicality,
             mixing=mixing,
             fitted_on=fitted.fitted_on,
-        )
-    if fitted.steps == "each" and mixing not in STEPWISE:
-        raise ModelError(
-            f"mixing={mixing} answers at one point, and this scheduler was fitted to weigh each token anew: "
-            "use mixing=mixture"
         )
     return MixedModel(
         adapter,

@@ -15,7 +15,7 @@ from dmsbench.runner.records import RECORD_VERSION
 from dmsbench.runner.scoring import on_split
 from dmsbench.runner.store import RunFolder, digest
 from dmsbench.suite import Suite
-from dmsbench.tasks.scorers import Scorer
+from dmsbench.tasks.scorers import Scorer, scorer
 from dmsbench.truth import LeftOut, Truth, included_though_false, left_out, lines
 
 __all__ = ["Job", "key_maker", "prepare"]
@@ -71,7 +71,7 @@ def prepare(suite: Suite, out: Path) -> Job:
     samples = limited(dataset, suite.limit)
     if not samples:
         raise DataError(f"data set '{dataset.name}' has no samples")
-    score = on_split(suite.scorer, dataset)
+    score = on_split(scorer(suite.score, suite.task), dataset)
     identity = {
         "suite": suite.name,
         "task": suite.task,

@@ -1,6 +1,6 @@
 """Scores a finished run anew by another score, from its records alone: no model, no torch, no data.
 
-CIDEr-D alone takes document frequencies from the whole split, and so reads the data set's texts again.
+Of captions the data set's texts are read again: document frequencies and chance hang on all of them.
 
 The new scores go to a run of their own beside the old one, which stays as it is. Its identity is the old
 one's with the other score, so it is the folder that asking the models again under that score would use.
@@ -18,12 +18,12 @@ from typing import Any
 import pyarrow as pa
 
 from dmsbench import __version__
-from dmsbench.data import load_dataset
+from dmsbench.data import Dataset, load_dataset
 from dmsbench.errors import DmsbenchError, NotComparableError
 from dmsbench.runner.records import SCHEMA, scored
-from dmsbench.runner.scoring import on_split
+from dmsbench.runner.scoring import chance_of, on_split
 from dmsbench.runner.store import MANIFEST, RunFolder, digest
-from dmsbench.suite import DatasetConfig
+from dmsbench.suite import Suite
 from dmsbench.tasks.scorers import Scorer, chance_under, scorer
 
 __all__ = ["Rescored", "is_rescored", "rescore"]
@@ -54,7 +54,9 @@ def rescore(source: RunFolder, name: str) -> Rescored:
     run, it has that score already or a part is damaged, NotComparableError where no model is finished.
     """
     old = source.manifest()
-    score = _on_split(scorer(name, old["identity"]["task"]), old, source.path)
+    score = scorer(name, old["identity"]["task"])
+    dataset = _captions(old, name, source.path) if score.task == "captioning" else None
+    score = score if dataset is None else on_split(score, dataset)
     if old["identity"]["score"] == score.signature:
         raise DmsbenchError(f"{source.path}: scored by {name} already; see: dmsbench report {source.path}")
     unfinished = tuple(model for model in old["models"] if source.missing(model))
@@ -83,7 +85,7 @@ def rescore(source: RunFolder, name: str) -> Rescored:
                 _keep(target, model, _key(part, score), new)
                 rows += table.num_rows
                 changed += sum(map(operator.ne, table["score"].to_pylist(), new["score"].to_pylist()))
-        manifest = _manifest(old, there, source, models, identity, score)
+        manifest = _manifest(old, there, source, models, identity, score, dataset)
         if there is None or manifest | {"created": there["created"]} != there:
             target.write_manifest(manifest)
         else:
@@ -91,11 +93,12 @@ def rescore(source: RunFolder, name: str) -> Rescored:
     return Rescored(target, manifest, tuple(models), rows, changed, unfinished)
 
 
-def _on_split(score: Scorer, manifest: Mapping[str, Any], path: Path) -> Scorer:
-    """The score with what it takes from the run's split, where it takes anything."""
-    if score.of_split is None:
-        return score
-    config = DatasetConfig.model_validate(manifest["suite"]["dataset"])
+def _captions(manifest: Mapping[str, Any], name: str, path: Path) -> Dataset:
+    """The data set of a run of captions.
+
+    Raises SuiteError where it cannot have this score, DmsbenchError where it is no longer what it was.
+    """
+    config = Suite.model_validate(manifest["suite"]).changed(score=name).dataset
     dataset = load_dataset(
         config.name,
         config.split,
@@ -103,11 +106,11 @@ def _on_split(score: Scorer, manifest: Mapping[str, Any], path: Path) -> Scorer:
         config.images,
         level=config.level,
         count=config.count,
-        task=score.task,
+        task="captioning",
     )
     if dataset.fingerprint != manifest["dataset"]["fingerprint"]:
-        raise DmsbenchError(f"{path}: its data set has changed since, and {score.name} hangs on all of it")
-    return on_split(score, dataset)
+        raise DmsbenchError(f"{path}: its data set has changed since, and {name} hangs on all of it")
+    return dataset
 
 
 def _beside(path: Path) -> Path:
@@ -164,6 +167,7 @@ def _manifest(
     models: Mapping[str, dict[str, Any]],
     identity: dict[str, Any],
     score: Scorer,
+    dataset: Dataset | None,
 ) -> dict[str, Any]:
     entries = {model: _entry(entry, old, source, score) for model, entry in models.items()}
     (chance, *_) = (entry["rescored"]["chance"] for entry in entries.values())
@@ -171,7 +175,7 @@ def _manifest(
         "fingerprint": digest(identity),
         "identity": identity,
         "suite": old["suite"] | {"score": score.name},
-        "chance": chance_under(score, chance),
+        "chance": chance_under(score, chance) if dataset is None else chance_of(score, dataset),
     }
     held = {} if there is None else there["models"]
     return (base if there is None else there) | {

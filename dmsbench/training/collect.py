@@ -56,6 +56,11 @@ class Fittable(Readable, VisionLanguageModel, Embedding, Protocol):
     """An adapter that a scheduler can be fitted on."""
 
     weights_hash: str
+    config_hash: str
+
+    @property
+    def ending(self) -> int | None:
+        """The token that an answer ends with."""
 
     def answer_tokens(self, answer: str) -> tuple[int, ...]:
         """The tokens of an answer right after the prompt."""
@@ -279,7 +284,7 @@ class Collector:
     def _each_token(
         self, batch: Sequence[_Row], reading: Reading, answers: Sequence[Sequence[int]]
     ) -> tuple[dict[str, torch.Tensor], Sequence[_Row]]:
-        whole = [ended(answer, self.adapter.stops) for answer in answers]
+        whole = [ended(answer, self.adapter.ending) for answer in answers]
         found = at_tokens(self.reader, reading, whole, [f"{row[3].id}/{row[4]}" for row in batch])
         image, text = reading.pooled or (torch.empty(0), torch.empty(0))
         tensors = {

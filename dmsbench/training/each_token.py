@@ -16,7 +16,7 @@ from dmsbench.models.evidence import PointReader, Reading
 #: Tokens of an answer that evidence is kept of: those side by side are much alike.
 TOKENS_AN_ANSWER = 6
 #: The most tokens that evidence tells apart.
-MOST_OUTCOMES = 2048
+MOST_OUTCOMES = 512
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,14 +37,14 @@ class TokenRows:
     hidden: torch.Tensor
 
 
-def ended(answer: Sequence[int], stops: Iterable[int]) -> tuple[int, ...]:
+def ended(answer: Sequence[int], ending: int | None) -> tuple[int, ...]:
     """An answer's tokens with the one that ends it: when to end is scheduled like any other token."""
-    return (*answer, *sorted(stops)[:1])
+    return tuple(answer) if ending is None else (*answer, ending)
 
 
-def outcome_tokens(answers: Iterable[Sequence[int]], stops: Iterable[int]) -> tuple[int, ...]:
-    """The answers' tokens and the stop, at most ``MOST_OUTCOMES`` of them, the commonest; sorted."""
-    counts = Counter(token for answer in answers for token in ended(answer, stops))
+def outcome_tokens(answers: Iterable[Sequence[int]], ending: int | None) -> tuple[int, ...]:
+    """The answers' tokens and the one that ends them, sorted; the commonest ``MOST_OUTCOMES`` of them."""
+    counts = Counter(token for answer in answers for token in ended(answer, ending))
     return tuple(sorted(token for token, _ in counts.most_common(MOST_OUTCOMES)))
 
 

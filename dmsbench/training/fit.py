@@ -41,6 +41,8 @@ from dmsbench.training.validation import Figures, figures, unimodal
 SIGNALS = {"paper": PAPER, "answers": ANSWERS, "all": GROUPS}
 #: Samples of the training split, unless told otherwise.
 LIMIT = 16_000
+#: The same of captions, each of which gives several rows.
+CAPTIONS = 4_000
 #: The share of images that nothing is fitted to, and the part of it that does not even stop the fit: the
 #: figures come from there, since the best of many epochs looks better than it is where it was chosen.
 HELD_OUT, MEASURED = 0.2, 0.1
@@ -200,6 +202,7 @@ def _fitted(
     facts: dict[str, Any] = {
         "version": __version__,
         "suite": suite.name,
+        "task": suite.task,
         "data": {
             "name": dataset.name,
             "split": dataset.split,
@@ -230,7 +233,9 @@ def _fitted(
     if embeddings is not None:
         without = learn(0.0).mixture(evidence)
         facts["mwcl"] = compared(plan.mwcl, shares, without, embeddings, evidence, found, measured, points)
-    folder = FittedFolder(learned, adapter.weights_hash, outcomes, monte_carlo, typicality, facts, probes)
+    folder = FittedFolder(
+        learned, adapter.weights_hash, outcomes, monte_carlo, typicality, facts, probes, adapter.config_hash
+    )
     if rivals is None:
         (out / RIVALS_FILE).unlink(missing_ok=True)
     else:
@@ -290,7 +295,7 @@ def _outcomes(adapter: Fittable, dataset: Dataset, *, each_token: bool) -> tuple
     answers: Sequence[str] = dataset.answer_space
     if each_token:
         texts = answers or [answer for sample in dataset.samples for answer in sample.answers]
-        return outcome_tokens([adapter.answer_tokens(text) for text in texts], adapter.stops) or None
+        return outcome_tokens([adapter.answer_tokens(text) for text in texts], adapter.ending) or None
     if not answers:
         counts = Counter(answer for sample in dataset.samples for answer in sample.answers)
         answers = [answer for answer, _ in counts.most_common(COMMONEST) if adapter.answer_tokens(answer)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ from dmsbench.models.decoding import log_likelihood, prefill_points, told
 from dmsbench.models.evidence import OutcomeHead, PointReader
 from dmsbench.models.llava import LlavaModel
 from dmsbench.models.mixed import MixedModel
-from dmsbench.models.spec import parse
+from dmsbench.models.spec import FITTED, OWN_SCHEDULERS, checkpoint_folder, parse
 from dmsbench.models.zoo import Zoo
 from dmsbench.suite import load_suite
 from dmsbench.training import each_token
@@ -145,10 +146,10 @@ def test_evidence_at_tokens_adds_up_to_the_answers(
     state = adapter.encode(noise_pictures)
     where, prompts = [WHERE[b] for b in BOTH], [PROMPTS[b] for b in BOTH]
     answers = [
-        ended(adapter.answer_tokens(text), adapter.stops)
+        ended(adapter.answer_tokens(text), adapter.ending)
         for text in ("red", "yes no", "a circle in gray", "no")
     ]
-    outcomes = outcome_tokens(answers, ())
+    outcomes = outcome_tokens(answers, None)
     reader = PointReader(adapter, CORNERS_AND_UNIFORM, outcomes)
     reading = reader.read(state, where, prompts, pool=True)
     found = at_tokens(reader, reading, answers, ["a", "b", "c", "d"])
@@ -170,27 +171,85 @@ def test_picked_tokens_are_of_the_answer_and_the_same_every_time() -> None:
     assert len(picked_tokens("x", 40)) == each_token.TOKENS_AN_ANSWER
     assert picked_tokens("x", 40) == picked_tokens("x", 40) != picked_tokens("y", 40)
     assert max(max(picked_tokens(str(i), 40)) for i in range(200)) == 39
-    assert outcome_tokens([(5, 3), (3,)], (9, 7)) == (3, 5, 7)
+    assert outcome_tokens([(5, 3), (3,)], 7) == (3, 5, 7)
+
+
+def test_of_several_stops_the_tokenizers_own_ends_an_answer(
+    tiny_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = LlavaModel(tiny_folder)
+    own = model.processor.tokenizer.eos_token_id
+    for stops, expected in (({own, own - 1}, own), ({9, 12}, 9), (set(), None)):
+        monkeypatch.setattr(model, "stops", frozenset(stops))
+        assert model.ending == expected
+    assert ended((5, 6), None) == (5, 6) and ended((5, 6), 0) == (5, 6, 0)
 
 
 def test_a_fit_of_each_token_is_used_as_one(
     tiny_llava: LlavaModel, tiny_folder: Path, noise_pictures: list[Any], tmp_path: Path
 ) -> None:
-    train, suite = load_dataset("easy_vqa", "train"), load_suite("vqa-corrupt")
-    plan = FitPlan(FAMILIES, limit=120, each_token=True)
+    train, suite = load_dataset("easy_vqa", "train"), load_suite("caption-corrupt")
+    plan = FitPlan(FAMILIES, limit=300, each_token=True)
     fitted, _ = fit(tiny_llava, train, suite, tmp_path, plan)
+    zoo = Zoo(task="captioning")
     card = json.loads((tmp_path / "fit.json").read_text())
-    assert card["steps"] == fitted.steps == "each"
+    assert card["steps"] == fitted.steps == "each" and card["task"] == fitted.task == "captioning"
     # A word and the end of the answer.
-    assert card["data"]["rows"] > 1.5 * 120
+    assert card["data"]["rows"] > 1.5 * 300
     assert set(tiny_llava.stops) & set(card["outcomes"])
     for fusion in ("dms", "rule", "late", "pdf", "constant", "permuted"):
-        model = Zoo().load(parse(f"x={tiny_folder},fusion={fusion},scheduler={tmp_path}"))
+        model = zoo.load(parse(f"x={tiny_folder},fusion={fusion},scheduler={tmp_path}"))
         if isinstance(model, MixedModel):
             assert model.steps == "each"
         answers = model.answer(model.encode(noise_pictures), WHERE, PROMPTS)
         assert answers.weights is not None and np.isfinite(answers.weights).all()
     with pytest.raises(ModelError, match="use mixing=mixture"):
-        Zoo().load(parse(f"x={tiny_folder},fusion=dms,scheduler={tmp_path},mixing=bias"))
+        zoo.load(parse(f"x={tiny_folder},fusion=dms,scheduler={tmp_path},mixing=bias"))
+    with pytest.raises(ModelError, match="was fitted for captioning, not for vqa"):
+        Zoo().load(parse(f"x={tiny_folder},fusion=dms,scheduler={tmp_path}"))
     with pytest.raises(ValueError, match="use corners"):
         FitPlan(FAMILIES, each_token=True, source="probe")
+
+
+def test_without_a_fit_captions_are_weighed_token_by_token_too(tiny_folder: Path) -> None:
+    zoo = Zoo(task="captioning")
+    for options in ("late", "mla", "qmf", "late,pooling=logit", "dms,alpha=5,beta=1"):
+        model = zoo.load(parse(f"x={tiny_folder},fusion={options}"))
+        assert isinstance(model, MixedModel) and model.steps == "each"
+        same = Zoo().load(parse(f"x={tiny_folder},fusion={options}"))
+        assert not isinstance(same, MixedModel) or same.steps == "first"
+    for options, words in (
+        ("tmc", "joins opinions about one token"),
+        ("dms,mixing=bias", "use mixing=mixture"),
+        ("dms,mixing=choice", "use mixing=mixture"),
+    ):
+        with pytest.raises(ModelError, match=words) as caught:
+            zoo.load(parse(f"x={tiny_folder},fusion={options}"))
+        assert "model 'x'" in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_a_scheduler_of_another_task_is_not_taken_for_one(tmp_path: Path) -> None:
+    only_vqa = tmp_path / "checkpoint"
+    shutil.copytree(checkpoint_folder("tiny-llava-scenes"), only_vqa)
+    shutil.rmtree(only_vqa / OWN_SCHEDULERS["captioning"])
+    zoo = Zoo(task="captioning")
+    for fusion in ("dms", *FITTED):
+        with pytest.raises(ModelError, match="brings a scheduler for vqa, none for captioning: fit one"):
+            zoo.load(parse(f"x={only_vqa},fusion={fusion}"))
+    with pytest.raises(ModelError, match="was fitted for vqa, not for captioning"):
+        zoo.load(parse(f"x={only_vqa},fusion=dms,scheduler={only_vqa / OWN_SCHEDULERS['vqa']}"))
+    assert isinstance(zoo.load(parse(f"x={only_vqa},fusion=dms,alpha=1,beta=1")), MixedModel)
+
+
+def test_a_scheduler_of_another_config_is_refused(tmp_path: Path) -> None:
+    checkpoint = tmp_path / "checkpoint"
+    shutil.copytree(checkpoint_folder("tiny-llava-scenes"), checkpoint)
+    card = checkpoint / OWN_SCHEDULERS["vqa"] / "fit.json"
+    known = LlavaModel(checkpoint).config_hash
+    for digest, refused in ((known, False), ("0" * 32, True)):
+        card.write_text(json.dumps({**json.loads(card.read_text()), "config_hash": digest}))
+        if refused:
+            with pytest.raises(ModelError, match="under another config"):
+                Zoo().load(parse(f"x={checkpoint},fusion=dms"))
+        else:
+            assert Zoo().load(parse(f"x={checkpoint},fusion=dms"))

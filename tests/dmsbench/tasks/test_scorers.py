@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dmsbench.errors import SuiteError, UnknownNameError
+from dmsbench.score_names import SCORES
 from dmsbench.suite import load_suite
 from dmsbench.tasks.scorers import Scorer, chance_under, scorer, scorers
 
@@ -24,7 +25,10 @@ EVERY = [entry.on([["yes", "two birds"], ["no, it is not"]]) for entry in scorer
 
 def test_a_score_is_found_by_name_and_a_misspelt_one_is_named() -> None:
     assert [scorer(entry.name, entry.task) for entry in scorers()] == list(scorers())
-    assert {entry.task for entry in scorers()} == {"vqa", "captioning"}
+    # What suites may name, and what there is.
+    assert {task: set(known) for task, known in SCORES.items()} == {
+        task: {entry.name for entry in scorers(task)} for task in {entry.task for entry in scorers()}
+    }
     with pytest.raises(UnknownNameError, match="unknown score 'exact_mach': did you mean 'exact_match'"):
         scorer("exact_mach")
     with pytest.raises(UnknownNameError, match="unknown score 'exact_match'"):
@@ -72,7 +76,7 @@ def test_a_suite_names_its_score(tmp_path: Path) -> None:
     path = tmp_path / "mine.yaml"
     text = "name: mine\ndataset: {name: easy_vqa}\ngrid: {}\nscore: "
     path.write_text(text + "vqa_v2_official")
-    assert load_suite(str(path)).scorer is scorer("vqa_v2_official")
+    assert load_suite(str(path)).score == "vqa_v2_official"
     path.write_text(text + "vqa_v2_oficial")
     with pytest.raises(
         SuiteError, match=r"mine\.yaml: score: unknown score .* did you mean 'vqa_v2_official'"
@@ -80,6 +84,11 @@ def test_a_suite_names_its_score(tmp_path: Path) -> None:
         load_suite(str(path))
     path.write_text(text.replace("score: ", ""))
     assert load_suite(str(path)).score == "exact_match"
+    captions = text.replace("score: ", "task: captioning\n")
+    with pytest.raises(SuiteError, match="easy_vqa has no captions; use scenes or local"):
+        load_suite(str(path)) if path.write_text(captions) else None
+    path.write_text(captions.replace("easy_vqa", "scenes"))
+    assert load_suite(str(path)).score == "cider_d"
 
 
 def test_chance_is_unknown_where_an_equal_answer_may_score_less() -> None:
