@@ -15,9 +15,9 @@ CHECKPOINTS: Mapping[str, str] = MappingProxyType(
     {
         "tiny-llava-easy-vqa": "LLaVA of 0.7 million parameters, trained on easy-VQA (clean pictures)",
         "tiny-llava-scenes": "LLaVA of 0.7 million parameters, trained on clean scenes with contexts; brings "
-        "a scheduler",
+        "schedulers for vqa and captioning",
         "tiny-blip2-scenes": "BLIP-2 of 1 million parameters, trained on clean scenes with contexts; brings "
-        "a scheduler",
+        "a scheduler for vqa",
     }
 )
 _WEIGHTS = Path(__file__).parent / "weights"
@@ -61,7 +61,7 @@ OPTIONS: Mapping[str, str] = MappingProxyType(
         "fusion": "static, dms; a control: image (only), text (only), fixed; a rival: late, mla, qmf, tmc; "
         "with what dmsbench fit saved: rule, pdf, constant, permuted",
         "weight": "the image's weight, from 0 to 1; the text has the rest (fixed)",
-        "scheduler": "folder that dmsbench fit made, by default the one that the checkpoint brings (dms; "
+        "scheduler": "folder that dmsbench fit made, by default what the checkpoint brings for a task (dms; "
         "rule, pdf, constant, permuted from corners), by default none (late, from corners)",
         "mixing": "mixture (of answers), bias (on attention), scale (of tokens), choice (of one point) (dms; "
         "bias, scale: fixed too)",
