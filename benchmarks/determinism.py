@@ -30,7 +30,7 @@ def reversed_job(job: Job, out: Path) -> Job:
     samples = tuple(sample for block in job.plan.blocks for sample in block.samples)[::-1]
     plan = Plan(in_blocks(samples, 5), by_image(reversed(job.suite.conditions)))
     dataset = replace(job.dataset, samples=job.dataset.samples[::-1])
-    return Job(job.suite, dataset, plan, job.identity, replace(job.folder, path=out))
+    return replace(job, dataset=dataset, plan=plan, folder=replace(job.folder, path=out))
 
 
 def records(job: Job, batch_size: int) -> dict[str, pd.DataFrame]:

@@ -103,12 +103,11 @@ def test_batch_size_and_order_decide_nothing(job: Job, tmp_path: Path) -> None:
     run(single, EchoModel(), batch_size=1)
     pd.testing.assert_frame_equal(comparable(records(single)), expected)
     backwards: Dataset = replace(job.dataset, samples=job.dataset.samples[::-1])
-    turned = Job(
-        job.suite,
-        backwards,
-        Plan(in_blocks(backwards.samples, 5), by_image(reversed(job.suite.conditions))),
-        job.identity,
-        replace(job.folder, path=tmp_path / "backwards"),
+    turned = replace(
+        job,
+        dataset=backwards,
+        plan=Plan(in_blocks(backwards.samples, 5), by_image(reversed(job.suite.conditions))),
+        folder=replace(job.folder, path=tmp_path / "backwards"),
     )
     run(turned, EchoModel(), batch_size=7)
     pd.testing.assert_frame_equal(comparable(records(turned)), expected)
