@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import corruptions
-from dmsbench.data import Dataset, load_dataset
+from dmsbench.data import Dataset
 from dmsbench.errors import DataError
 from dmsbench.runner.plan import Block, ImagePlan, Plan, by_image, in_blocks, limited
 from dmsbench.runner.records import RECORD_VERSION
-from dmsbench.runner.scoring import on_split
+from dmsbench.runner.scoring import configured, on_split
 from dmsbench.runner.store import RunFolder, digest
 from dmsbench.suite import Suite
 from dmsbench.tasks.scorers import Scorer, scorer
@@ -58,16 +58,7 @@ def prepare(suite: Suite, out: Path) -> Job:
     Raises DataError where the data cannot be read or there are none, SuiteError where a backend is missing.
     """
     settings = suite.differing()
-    config = suite.dataset
-    dataset = load_dataset(
-        config.name,
-        config.split,
-        config.path,
-        config.images,
-        level=config.level,
-        count=config.count,
-        task=suite.task,
-    )
+    dataset = configured(suite.dataset, suite.task)
     samples = limited(dataset, suite.limit)
     if not samples:
         raise DataError(f"data set '{dataset.name}' has no samples")

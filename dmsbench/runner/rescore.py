@@ -18,10 +18,10 @@ from typing import Any
 import pyarrow as pa
 
 from dmsbench import __version__
-from dmsbench.data import Dataset, load_dataset
+from dmsbench.data import Dataset
 from dmsbench.errors import DmsbenchError, NotComparableError
 from dmsbench.runner.records import SCHEMA, scored
-from dmsbench.runner.scoring import chance_of, on_split
+from dmsbench.runner.scoring import chance_of, configured, on_split
 from dmsbench.runner.store import MANIFEST, RunFolder, digest
 from dmsbench.suite import Suite
 from dmsbench.tasks.scorers import Scorer, chance_under, scorer
@@ -99,15 +99,7 @@ def _captions(manifest: Mapping[str, Any], name: str, path: Path) -> Dataset:
     Raises SuiteError where it cannot have this score, DmsbenchError where it is no longer what it was.
     """
     config = Suite.model_validate(manifest["suite"]).changed(score=name).dataset
-    dataset = load_dataset(
-        config.name,
-        config.split,
-        config.path,
-        config.images,
-        level=config.level,
-        count=config.count,
-        task="captioning",
-    )
+    dataset = configured(config, "captioning")
     if dataset.fingerprint != manifest["dataset"]["fingerprint"]:
         raise DmsbenchError(f"{path}: its data set has changed since, and {name} hangs on all of it")
     return dataset

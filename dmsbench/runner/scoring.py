@@ -1,4 +1,4 @@
-"""A suite's score on its data: what it takes from the whole split, and what chance scores."""
+"""A suite's data and its score on them: what it takes from the whole split, and what chance scores."""
 
 from __future__ import annotations
 
@@ -9,12 +9,26 @@ from typing import Any
 
 import numpy as np
 
-from dmsbench.data import Chance, Dataset, Sample
+from dmsbench.data import Chance, Dataset, Sample, load_dataset
 from dmsbench.errors import DataError
+from dmsbench.suite import DatasetConfig
 from dmsbench.tasks.scorers import Scorer, chance_under
 
 #: Pictures, and captions to be tried on all of them, that chance is found on.
 _PICTURES, _TRIED = 300, 30
+
+
+def configured(config: DatasetConfig, task: str) -> Dataset:
+    """The data set that a suite names, for its task."""
+    return load_dataset(
+        config.name,
+        config.split,
+        config.path,
+        config.images,
+        level=config.level,
+        count=config.count,
+        task=task,
+    )
 
 
 def on_split(score: Scorer, dataset: Dataset) -> Scorer:

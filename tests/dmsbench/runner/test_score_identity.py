@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-import dmsbench.runner.job
+import dmsbench.runner.scoring
 from dmsbench.data.base import Dataset, Sample
 from dmsbench.runner.job import Job, key_maker, prepare
 from dmsbench.runner.plan import Block
@@ -24,7 +24,7 @@ def prepared(monkeypatch: pytest.MonkeyPatch, **changes: object) -> Job:
         Sample(f"q{i}", f"p{i // 2}", Path(f"p{i // 2}.png"), "what is it?", ("circle",)) for i in range(4)
     )
     data = Dataset("local", "all", samples, "f" * 32, "CC0")
-    monkeypatch.setattr(dmsbench.runner.job, "load_dataset", lambda *_args, **_options: data)
+    monkeypatch.setattr(dmsbench.runner.scoring, "load_dataset", lambda *_args, **_options: data)
     monkeypatch.setattr(dmsbench.runner.job, "_versions", lambda names: dict.fromkeys(sorted(names), 1))
     suite = {
         "name": "little",
