@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +14,7 @@ from torch import nn
 from transformers import (
     Blip2ForConditionalGeneration,
     LlavaForConditionalGeneration,
+    PreTrainedModel,
     PreTrainedTokenizerFast,
 )
 
@@ -60,28 +61,39 @@ class Trainee(Protocol):
         """Writes the checkpoint with its processor, as ``saving.save``."""
 
 
-class LlavaTrainee:
+_Trained = TypeVar("_Trained", bound="_Checkpoint")
+
+
+class _Checkpoint:
+    """A model with its tokenizer, and how both are loaded."""
+
+    model_class: ClassVar[Any]
+
+    def __init__(self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast) -> None:
+        self.model: Any = model
+        self.tokenizer = tokenizer
+
+    @classmethod
+    def load(cls: type[_Trained], folder: Path) -> _Trained:
+        """A saved checkpoint, in float32."""
+        model = cls.model_class.from_pretrained(folder, dtype=torch.float32)
+        return cls(model, PreTrainedTokenizerFast.from_pretrained(folder))
+
+
+class LlavaTrainee(_Checkpoint):
     """The small LLaVA: a token a patch."""
 
+    model_class: ClassVar[Any] = LlavaForConditionalGeneration
     name: ClassVar[str] = "tiny-llava-scenes"
     template: ClassVar[Template] = LLAVA
     image_tokens: ClassVar[int] = (IMAGE_SIZE // PATCH_SIZE) ** 2
     vision: ClassVar[tuple[str, ...]] = ("model.vision_tower.", "model.multi_modal_projector.")
     tuned: ClassVar[tuple[str, ...]] = ("model.vision_tower.",)
 
-    def __init__(self, model: LlavaForConditionalGeneration, tokenizer: PreTrainedTokenizerFast) -> None:
-        self.model, self.tokenizer = model, tokenizer
-
     @classmethod
     def untrained(cls, tokenizer: PreTrainedTokenizerFast, seed: int) -> LlavaTrainee:
         """All weights drawn from ``seed``."""
         return cls(build_model(tokenizer, seed), tokenizer)
-
-    @classmethod
-    def load(cls, folder: Path) -> LlavaTrainee:
-        """A saved checkpoint, in float32."""
-        model = LlavaForConditionalGeneration.from_pretrained(folder, dtype=torch.float32)
-        return cls(model, PreTrainedTokenizerFast.from_pretrained(folder))
 
     @property
     def language(self) -> nn.Module:
@@ -114,17 +126,15 @@ class LlavaTrainee:
         save(self.model, build_processor(self.tokenizer), out, facts)
 
 
-class Blip2Trainee:
+class Blip2Trainee(_Checkpoint):
     """The small BLIP-2: a query token a place of the scene; its language model is a trained LLaVA's."""
 
+    model_class: ClassVar[Any] = Blip2ForConditionalGeneration
     name: ClassVar[str] = "tiny-blip2-scenes"
     template: ClassVar[Template] = BLIP2
     image_tokens: ClassVar[int] = QUERIES
     vision: ClassVar[tuple[str, ...]] = ("vision_model.", "qformer.", "query_tokens", "language_projection.")
     tuned: ClassVar[tuple[str, ...]] = ("vision_model.", "qformer.", "query_tokens")
-
-    def __init__(self, model: Blip2ForConditionalGeneration, tokenizer: PreTrainedTokenizerFast) -> None:
-        self.model, self.tokenizer = model, tokenizer
 
     @classmethod
     def from_reader(cls, reader: LlavaTrainee, seed: int) -> Blip2Trainee:
@@ -134,12 +144,6 @@ class Blip2Trainee:
         trainee = cls(model, reader.tokenizer)
         trainee.language.load_state_dict(reader.language.state_dict())
         return trainee
-
-    @classmethod
-    def load(cls, folder: Path) -> Blip2Trainee:
-        """A saved checkpoint, in float32."""
-        model = Blip2ForConditionalGeneration.from_pretrained(folder, dtype=torch.float32)
-        return cls(model, PreTrainedTokenizerFast.from_pretrained(folder))
 
     @property
     def language(self) -> nn.Module:
