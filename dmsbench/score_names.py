@@ -16,5 +16,6 @@ SCORES: Mapping[str, tuple[str, ...]] = MappingProxyType(
             "vqa_v2_normalized_parsed",
         ),
         "captioning": ("cider_d", "attributes", "bleu4", "rouge_l", "chrf"),
+        "retrieval": ("recall_at_1", "recall_at_5", "recall_at_10", "reciprocal_rank"),
     }
 )

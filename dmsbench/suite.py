@@ -69,6 +69,33 @@ class DatasetConfig(_Strict):
         return self
 
 
+#: Which side of a search is corrupted.
+Side = Literal["query", "gallery", "both"]
+
+
+class RetrievalConfig(_Strict):
+    """What is searched with what, and which side of it is corrupted; a direction that is None is not asked.
+
+    ``image_to_text``: items are the queries, texts the gallery. ``text_to_image``: the other way round. Image
+    corruptions act on items' pictures, text corruptions on items' titles and on the texts, on the side that
+    is corrupted.
+    """
+
+    image_to_text: Side | None = "query"
+    text_to_image: Side | None = "gallery"
+
+    @model_validator(mode="after")
+    def _asks_something(self) -> RetrievalConfig:
+        if self.image_to_text is None and self.text_to_image is None:
+            raise ValueError("at least one direction: image_to_text or text_to_image")
+        return self
+
+    def side(self, direction: str) -> Side | None:
+        """The side that is corrupted in a direction, None where it is not asked."""
+        found: Side | None = getattr(self, direction)
+        return found
+
+
 class Joint(_Strict):
     """An image and a text corruption applied together, at equal severities."""
 
@@ -117,8 +144,10 @@ class Suite(_Strict):
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
     description: str = ""
-    task: Literal["vqa", "captioning"] = "vqa"
+    task: Literal["vqa", "captioning", "retrieval"] = "vqa"
     dataset: DatasetConfig
+    #: Of the task retrieval alone.
+    retrieval: RetrievalConfig | None = None
     models: tuple[str, ...] = ("baseline", "dms")
     score: str
     seed: int = Field(default=0, ge=0)

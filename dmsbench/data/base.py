@@ -8,7 +8,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +16,8 @@ import numpy.typing as npt
 from corruptions import Topic
 from dmsbench.errors import DataError
 from dmsbench.tasks.vqa import normalise
+
+Direction = Literal["image_to_text", "text_to_image"]
 
 
 class SampleError(DataError):
@@ -32,7 +34,12 @@ class Drawn(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One question about one image.
+    """One question about one image, or one query of retrieval.
+
+    A query ``image_to_text`` is an item: ``image`` and ``context``, its title, None where it has none; its
+    ``question`` is empty. A query ``text_to_image`` is a text: ``question``, with ``context`` None; ``group``
+    names the item that it belongs to. ``answers`` are the ids of what should be found: of the texts' queries,
+    or the groups of the items.
 
     ``group`` names the image: samples of one group are not independent, and every interval is
     clustered by it. ``fault`` says why a sample cannot be asked at all (an empty question, no
@@ -50,6 +57,8 @@ class Sample:
     context: str | None = None
     fault: str | None = None
     about: tuple[Topic, ...] | None = None
+    #: Of a query of retrieval what is searched with what; see ``retrieval``.
+    direction: Direction | None = None
 
     @property
     def evidence(self) -> str:
@@ -129,6 +138,8 @@ def fingerprint(samples: Sequence[Sample]) -> str:
             row.append(sample.fault)  # what could be read of a mended row may be the same
         if sample.about is not None:
             row.append({"about": sorted(sample.about)})
+        if sample.direction is not None:
+            row.append({"direction": sample.direction})
         digest.update(json.dumps(row, ensure_ascii=True).encode())
     images = {sample.group: sample.image for sample in samples}
     for group in sorted(images):

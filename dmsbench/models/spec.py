@@ -23,7 +23,7 @@ CHECKPOINTS: Mapping[str, str] = MappingProxyType(
 _WEIGHTS = Path(__file__).parent / "weights"
 #: Where a checkpoint's folder keeps schedulers that were fitted for it, by task, and the file that makes one.
 OWN_SCHEDULERS: Mapping[str, str] = MappingProxyType(
-    {"vqa": "scheduler", "captioning": "scheduler-captioning"}
+    {"vqa": "scheduler", "captioning": "scheduler-captioning", "retrieval": "scheduler-retrieval"}
 )
 FIT_FILE = "fit.json"
 #: Builtin models: an embedded checkpoint with options.

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 import pyarrow as pa
 
 #: Part of every key: records of another layout are never mixed in.
-RECORD_VERSION = 1
+RECORD_VERSION = 2
 
 #: What became of a row. Only ``ok`` rows have a score; the others are counted, never scored as wrong.
 #: ``left_out`` is no error: the corruption would have made the sample's own answer wrong (see ``truth``).
@@ -44,6 +44,8 @@ SCHEMA = pa.schema(
         pa.field("uncertainty_image", pa.float32()),
         pa.field("uncertainty_text", pa.float32()),
         pa.field("consistency", pa.float32()),
+        # Of retrieval: where the best right candidate stands, from 1; of several that tie the last place.
+        pa.field("rank", pa.int32()),
     ]
 )
 

@@ -26,6 +26,8 @@ class Outcome:
     weights: tuple[float, ...] | None = None
     #: Confidence and uncertainty of image and text, then consistency; NaN where not measured.
     signals: tuple[float, ...] | None = None
+    #: Of retrieval: the place of the best right candidate, from 1.
+    rank: int | None = None
 
     @classmethod
     def failed(cls, status: str, error: str) -> Outcome:
@@ -104,6 +106,7 @@ def row_builder(score: Callable[[str, Sequence[str]], float]) -> RowBuilder:
                 outcome.margin,
                 *weights,
                 *(None if number is None or math.isnan(number) else number for number in signals),
+                outcome.rank,
             )
             for name, entry in zip(SCHEMA.names, row, strict=True):
                 columns[name].append(entry)

@@ -15,7 +15,7 @@ from dmsbench.tasks.scorers import names
 
 #: Computed before suites could name another score. A change here loses every record there is.
 FINGERPRINT = "af1c3320a25113eea22cdb6f"
-KEY = "eba4e7b65d047b81d9cb63fc"
+KEY = "0e9fb969d9c0dd6b8dd6ec58"
 
 
 def prepared(monkeypatch: pytest.MonkeyPatch, **changes: object) -> Job:
