@@ -64,6 +64,11 @@ class FittedFolder:
         """What it was fitted for; cards from before there were captions name none."""
         return str(self.facts.get("task", "vqa"))
 
+    @property
+    def bank(self) -> tuple[str, ...]:
+        """Of retrieval: the texts that evidence is measured over."""
+        return tuple(map(str, self.facts.get("bank", ())))
+
     def save(self, folder: Path) -> None:
         """Writes network, typicality and probes, and the card last: without it the folder is not taken."""
         (folder / FIT_FILE).unlink(missing_ok=True)

@@ -125,9 +125,6 @@ class RetrievalAdapter(Protocol):
     def encode_texts(self, texts: Sequence[str]) -> list[EncodedText]:
         """As ``Retriever.encode_texts``."""
 
-    def similarity(self, images: Sequence[EncodedImage], texts: Sequence[EncodedText]) -> torch.Tensor:
-        """Cosines (N, K) of pictures and texts, float32 on the CPU."""
-
     def match(self, pairs: Sequence[Pair]) -> torch.Tensor:
         """Log-odds (P,) that text and item belong together, float32 on the CPU; ValueError at depth 0."""
 

@@ -18,6 +18,10 @@ CHECKPOINTS: Mapping[str, str] = MappingProxyType(
         "schedulers for vqa and captioning",
         "tiny-blip2-scenes": "BLIP-2 of 1 million parameters, trained on clean scenes with contexts; brings "
         "a scheduler for vqa",
+        "tiny-blip2-retrieval": "BLIP-2 for retrieval of 1.3 million parameters, trained on clean scenes "
+        "with titles; brings a scheduler",
+        "tiny-clip-scenes": "CLIP of 0.8 million parameters, trained on clean scenes with titles; brings a "
+        "scheduler",
     }
 )
 _WEIGHTS = Path(__file__).parent / "weights"
@@ -38,6 +42,9 @@ BUILTIN: Mapping[str, str] = MappingProxyType(
         "dms-scenes": "tiny-llava-scenes,fusion=dms",
         "baseline-blip2": "tiny-blip2-scenes,fusion=static",
         "dms-blip2": "tiny-blip2-scenes,fusion=dms",
+        "baseline-retrieval": "tiny-blip2-retrieval,fusion=static",
+        "dms-retrieval": "tiny-blip2-retrieval,fusion=dms",
+        "clip-retrieval": "tiny-clip-scenes,fusion=static",
     }
 )
 #: Model types, as a checkpoint's config names them, whose modalities can be weighted, and what each loads.
@@ -74,10 +81,11 @@ OPTIONS: Mapping[str, str] = MappingProxyType(
         "attention": "sdpa or eager",
         "revision": "commit, branch or tag of a hub checkpoint",
         "max_new_tokens": "longest answer, in tokens",
+        "depth": "how many of the first stage's best the second judges; 0: none (retrieval, BLIP-2)",
     }
 )
 #: Options that say how a checkpoint is loaded; the others say how its modalities are fused.
-LOADING = ("dtype", "attention", "revision", "max_new_tokens")
+LOADING = ("dtype", "attention", "revision", "max_new_tokens", "depth")
 #: Rivals of DMS: what weighs the answers of the corners (``fusion.rivals``).
 RIVALS = ("late", "mla", "qmf", "tmc")
 #: Rivals and controls that a fit makes beside its scheduler.
@@ -97,10 +105,10 @@ _BELONGS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     }
 )
 _NUMBERS: Mapping[str, Callable[[str], float]] = MappingProxyType(
-    {"alpha": float, "beta": float, "passes": int, "max_new_tokens": int, "weight": float}
+    {"alpha": float, "beta": float, "passes": int, "max_new_tokens": int, "weight": float, "depth": int}
 )
 #: The least value of each number.
-_LEAST = MappingProxyType({"alpha": 0, "beta": 0, "passes": 2, "max_new_tokens": 1, "weight": 0})
+_LEAST = MappingProxyType({"alpha": 0, "beta": 0, "passes": 2, "max_new_tokens": 1, "weight": 0, "depth": 0})
 #: Options with a closed list of values.
 _CHOICES = MappingProxyType(
     {

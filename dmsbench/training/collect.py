@@ -73,7 +73,8 @@ class Collected:
     ``image``, ``text``: pooled features (N, D), (N, D'). ``right`` (N, K) bool: the outcomes that a right
     answer begins with. ``conditions`` as ``fog@3`` or ``clean``. Where it was asked for, ``hidden`` (N, M, D)
     float16: what the answer's first token is drawn from at each modality's corner; ``tokens``: what probes
-    are fitted on.
+    are fitted on. ``judged`` (N, P, K): of retrieval the distributions over candidates, the right one among
+    them; the evidence's are over a bank that does not hold it.
     """
 
     evidence: Evidence
@@ -85,6 +86,12 @@ class Collected:
     conditions: tuple[str, ...]
     hidden: torch.Tensor | None = None
     tokens: Tokens | None = None
+    judged: torch.Tensor | None = None
+
+    @property
+    def said(self) -> torch.Tensor:
+        """The distributions (N, P, K) at the points over what ``right`` is of."""
+        return self.evidence.probabilities if self.judged is None else self.judged
 
     def __len__(self) -> int:
         return len(self.groups)

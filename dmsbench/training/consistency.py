@@ -47,7 +47,7 @@ def compared(
     for name, mixture in (("with", shares), ("without", without)):
         weights = modality_weights(mixture, points)[measured]
         loss = weight_consistency(weights, embeddings[measured])
-        reached = figures(mixture, evidence, found, measured, points).learned
+        reached = figures(mixture, found, measured, points).learned
         facts[name] = {
             "loss": round(float(loss.loss), 6),
             "weight_entropy": round(float(loss.weight_entropy), 4),

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -41,8 +42,8 @@ from dmsbench.training.validation import Figures, figures, unimodal
 SIGNALS = {"paper": PAPER, "answers": ANSWERS, "all": GROUPS}
 #: Samples of the training split, unless told otherwise.
 LIMIT = 16_000
-#: The same of captions, each of which gives several rows.
-CAPTIONS = 4_000
+#: The same of captions, each of which gives several rows, and of items to be searched.
+CAPTIONS, ITEMS = 4_000, 3_000
 #: The share of images that nothing is fitted to, and the part of it that does not even stop the fit: the
 #: figures come from there, since the best of many epochs looks better than it is where it was chosen.
 HELD_OUT, MEASURED = 0.2, 0.1
@@ -148,11 +149,11 @@ def fit(
         features.append(found.hidden)
     if found.log_likelihood.isnan().any() or not all(torch.isfinite(each).all() for each in features):
         raise ModelError("the checkpoint's numbers are not finite: try dtype=float32")
-    return _fitted(adapter, found, dataset, suite, out, plan, outcomes, monte_carlo)
+    return fitted_to(adapter, found, dataset, suite, out, plan, outcomes, monte_carlo)
 
 
-def _fitted(
-    adapter: Fittable,
+def fitted_to(
+    adapter: Any,
     found: Collected,
     dataset: Dataset,
     suite: Suite,
@@ -160,7 +161,9 @@ def _fitted(
     plan: FitPlan,
     outcomes: tuple[int, ...] | None,
     monte_carlo: MonteCarlo,
+    more: Mapping[str, Any] = MappingProxyType({}),
 ) -> tuple[FittedFolder, Figures]:
+    """Fits scheduler and rivals to rows that were collected, and saves them; ``more`` goes into the card."""
     try:
         # By one hash of the image: the smaller share lies within the larger.
         held_out, measured = (
@@ -198,7 +201,7 @@ def _fitted(
     shares = learned.mixture(evidence)
     if probes is not None:
         shares = chosen(shares)
-    reached = figures(shares, found.evidence, found, measured, points)
+    reached = figures(shares, found, measured, points)
     facts: dict[str, Any] = {
         "version": __version__,
         "suite": suite.name,
@@ -221,6 +224,7 @@ def _fitted(
         "signals": plan.signals,
         **({"steps": "each"} if plan.each_token else {}),
         "validation": reached.to_dict(),
+        **more,
     }
     rivals = None
     if probes is None:

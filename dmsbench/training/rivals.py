@@ -50,7 +50,7 @@ def fit_rivals(
     it maximises, the log-probability of the right answer; for logit pooling, whose answers' probability is
     not a sum, that of the right outcome. The bank holds shares of rows outside training.
     """
-    right = _right(evidence.probabilities, found.right)
+    right = _right(found.said, found.right)
     pdf = {
         experts: PredictedCorrectness.fit(
             evidence.rows(split.training),
@@ -84,7 +84,7 @@ def chosen_rule(found: Collected, evidence: Evidence, rows: torch.Tensor, points
     rules = grid(points)
     if known.any():
         answer = found.right[known].int().argmax(dim=1)
-        fitted = fit_temperatures(evidence.probabilities[known], answer, _weights(found, known))
+        fitted = fit_temperatures(found.said[known], answer, _weights(found, known))
         rules = chain(rules, grid(points, fitted))
     return choose(rules, _worth(found, evidence, rows))[0]
 
@@ -99,7 +99,7 @@ def rival_figures(
     constant stands the one that the scheduler without features would be, the likeliest on all rows but these.
     """
     measured = split.measured
-    rows, at = evidence.rows(measured), measured.nonzero()[:, 0]
+    rows, at, said = evidence.rows(measured), measured.nonzero()[:, 0], found.said[measured]
     names = [str(row) for row in at.tolist()]
     weights = condition_weights(picked(found.conditions, measured))
     every = found.log_likelihood.double().clamp_min(LEAST_LOG_LIKELIHOOD)
@@ -112,7 +112,7 @@ def rival_figures(
 
     def mixed(shares: torch.Tensor) -> dict[str, float]:
         gain = mixture_log_likelihood(shares.double(), likelihood)
-        fused = mix(shares.float(), rows.probabilities)
+        fused = mix(shares.float(), said)
         return {"accuracy": accuracy(fused), "log_likelihood": round(float(gain @ weights), 4)}
 
     figures: dict[str, Any] = {
@@ -131,13 +131,12 @@ def rival_figures(
                 shares = rival.mixture(rows)
                 name = "late" if rival is late else str(rival.settings()["scheduler"])
                 figures[f"{name}/{pooling}/{experts}"] = (
-                    mixed(shares)
-                    if pooling == "probability"
-                    else {"accuracy": accuracy(pool(shares, rows.probabilities))}
+                    mixed(shares) if pooling == "probability" else {"accuracy": accuracy(pool(shares, said))}
                 )
             figures[f"late/{pooling}/{experts}"].update(late.settings())
-        joined = TrustedFusion(points=points, experts=experts).fuse(rows)
-        figures[f"tmc/{experts}"] = {"accuracy": accuracy(joined)}
+        if found.judged is None:
+            joined = TrustedFusion(points=points, experts=experts).fuse(rows)
+            figures[f"tmc/{experts}"] = {"accuracy": accuracy(joined)}
     return figures
 
 
@@ -169,7 +168,7 @@ def _worth(
         return mean_log_likelihood(scheduler.mixture(chosen), likelihood, families)
 
     def pooled(scheduler: PointScheduler) -> float:
-        fused = pool(scheduler.mixture(chosen), chosen.probabilities)
+        fused = pool(scheduler.mixture(chosen), found.said[rows])
         said = (fused * found.right[rows]).sum(dim=1).double().clamp_min(1e-12).log()
         return float(said @ weights)
 

@@ -61,15 +61,13 @@ class Figures:
         return found
 
 
-def figures(
-    shares: torch.Tensor, evidence: Evidence, found: Collected, held_out: torch.Tensor, points: Points
-) -> Figures:
+def figures(shares: torch.Tensor, found: Collected, held_out: torch.Tensor, points: Points) -> Figures:
     """Of the learned ``shares`` (N, P) on the rows ``held_out`` (N,); constants are chosen on the others.
 
     The others should be all that the scheduler was fitted and stopped on: then both have had the same rows.
     """
     constants = _grid(len(points))
-    right = torch.stack([_hits(constant.expand(len(found), -1), evidence, found) for constant in constants])
+    right = torch.stack([_hits(constant.expand(len(found), -1), found) for constant in constants])
     training = condition_weights(
         [c for c, out in zip(found.conditions, held_out.tolist(), strict=True) if not out]
     )
@@ -78,8 +76,8 @@ def figures(
     weights = condition_weights(names)
     static = torch.zeros(len(points))
     static[points.uniform] = 1.0
-    mine = _hits(shares, evidence, found)[held_out]
-    plain = _hits(static.expand(len(found), -1), evidence, found)[held_out]
+    mine = _hits(shares, found)[held_out]
+    plain = _hits(static.expand(len(found), -1), found)[held_out]
     image = modality_weights(shares, points)[held_out, 0].double()
     cells = {}
     for name in sorted(set(names), key=lambda name: (name != "clean", name)):
@@ -131,9 +129,9 @@ def unimodal(evidence: Evidence, found: Collected, rows: torch.Tensor) -> dict[s
     }
 
 
-def _hits(shares: torch.Tensor, evidence: Evidence, found: Collected) -> torch.Tensor:
+def _hits(shares: torch.Tensor, found: Collected) -> torch.Tensor:
     """1 where the mixture's most probable outcome begins a right answer, else 0: (N,) float64."""
-    best = mix(shares, evidence.probabilities).argmax(dim=1, keepdim=True)
+    best = mix(shares, found.said).argmax(dim=1, keepdim=True)
     return found.right.gather(1, best)[:, 0].double()
 
 

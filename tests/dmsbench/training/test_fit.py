@@ -312,7 +312,7 @@ def test_what_is_measured_was_neither_fitted_nor_stopped_on(
         return fit_learned(*given, **named)
 
     def measured(*given: Any) -> Any:
-        found, rows = given[2], given[3]
+        found, rows = given[1], given[2]
         seen["measured"] = {g for g, in_it in zip(found.groups, rows.tolist(), strict=True) if in_it}
         return figures(*given)
 
