@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from dmsbench.runner.engine import Progress as Event
+from dmsbench.runner.arms import Progress as Event
 from dmsbench.runner.plan import Plan
 
 #: Seconds between two plain lines.

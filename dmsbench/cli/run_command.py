@@ -14,7 +14,7 @@ from dmsbench.errors import DmsbenchError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from dmsbench.runner.engine import Arm, Tally
+    from dmsbench.runner.arms import Arm, Tally
     from dmsbench.runner.run import Job
     from dmsbench.suite import Suite
 
@@ -207,7 +207,7 @@ def _commonest(tally: Tally, most: int = 3) -> str:
     return f"errors: {'; '.join(shown)}" + (f"; and {more:,} other reasons" if more else "")
 
 
-def _dry_run(job: Job, arms: Sequence[Arm], batch_size: int, *, fresh: bool) -> int:
+def _dry_run(job: Job, arms: Sequence[Arm[Any]], batch_size: int, *, fresh: bool) -> int:
     from rich.console import Console
     from rich.table import Table
 

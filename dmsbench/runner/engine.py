@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -14,61 +13,13 @@ import numpy as np
 from dmsbench.data.base import Sample, SampleError
 from dmsbench.grid import View
 from dmsbench.models.base import Answers, Image, Prompt, VisionLanguageModel
+from dmsbench.runner.arms import Arm, Progress, Tally, tried
 from dmsbench.runner.plan import Block, ImagePlan, Plan, batches
 from dmsbench.runner.records import LEFT_OUT
 from dmsbench.runner.rows import Outcome, RowBuilder
 from dmsbench.runner.store import RunFolder
 from dmsbench.runner.views import ABSENT_HASH, NOT_SHOWN, ImageView, TextView, Views
 from dmsbench.truth import Truth
-
-
-@dataclass(frozen=True, slots=True)
-class Arm:
-    """A model under its name in the run; ``key_of`` gives the key of a piece of work."""
-
-    name: str
-    model: VisionLanguageModel
-    key_of: Callable[[Block, ImagePlan], str]
-
-
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """What has just been done: ``rows`` records of a model, ``errors`` of them errors.
-
-    ``reused``: they were there already from an earlier run.
-    """
-
-    model: str
-    image: View
-    rows: int
-    errors: int
-    reused: bool
-
-
-@dataclass(slots=True)
-class Tally:
-    """What a run did, by model: rows in all, rows answered by the model, errors, rows left out, seconds.
-
-    ``reasons`` counts the messages of the errors, over all models.
-    """
-
-    rows: dict[str, int] = field(default_factory=dict)
-    answered: dict[str, int] = field(default_factory=dict)
-    errors: dict[str, int] = field(default_factory=dict)
-    left_out: dict[str, int] = field(default_factory=dict)
-    reused: dict[str, int] = field(default_factory=dict)
-    seconds: dict[str, float] = field(default_factory=dict)
-    reasons: Counter[str] = field(default_factory=Counter)
-
-    def add(self, counter: dict[str, int], model: str, count: int) -> None:
-        """Counts something for a model."""
-        counter[model] = counter.get(model, 0) + count
-
-    def error_rate(self, model: str) -> float:
-        """A model's errors among its rows that were not left out."""
-        asked = self.rows.get(model, 0) - self.left_out.get(model, 0)
-        return self.errors.get(model, 0) / max(1, asked)
-
 
 #: Pairs of prompt tokens in a batch, padding included: what attention's memory grows with. Without it one
 #: very long question would pad a whole batch to its length.
@@ -133,7 +84,7 @@ class LocalEngine:
         self,
         folder: RunFolder,
         views: Views,
-        arms: Sequence[Arm],
+        arms: Sequence[Arm[VisionLanguageModel]],
         *,
         batch_size: int,
         build: RowBuilder,
@@ -155,15 +106,13 @@ class LocalEngine:
         return self.tally
 
     def _piece(self, block: Block, plan: ImagePlan) -> None:
-        rows = len(block.samples) * len(plan.texts)
-        todo: list[tuple[Arm, str]] = []
+        todo: list[tuple[Arm[VisionLanguageModel], str]] = []
         for arm in self.arms:
             key = arm.key_of(block, plan)
             table = self.folder.sound_part(arm.name, key)
             if table is not None:
                 found = zip(table["status"].to_pylist(), table["error"].to_pylist(), strict=True)
-                self.tally.add(self.tally.reused, arm.name, rows)
-                self._count(arm, plan, list(found), reused=True)
+                self.on_progress(self.tally.count(arm.name, plan.image, list(found), reused=True))
             else:
                 todo.append((arm, key))
         if not todo:
@@ -182,18 +131,8 @@ class LocalEngine:
                 ],
             )
             self.folder.write_part(arm.name, key, columns)
-            self._count(arm, plan, [(found.status, found.error) for found in outcomes], reused=False)
-
-    def _count(
-        self, arm: Arm, plan: ImagePlan, found: Sequence[tuple[str, str | None]], *, reused: bool
-    ) -> None:
-        """Counts rows by their status and error."""
-        reasons = [error or status for status, error in found if status not in ("ok", LEFT_OUT)]
-        self.tally.add(self.tally.rows, arm.name, len(found))
-        self.tally.add(self.tally.errors, arm.name, len(reasons))
-        self.tally.add(self.tally.left_out, arm.name, sum(status == LEFT_OUT for status, _ in found))
-        self.tally.reasons.update(reasons)
-        self.on_progress(Progress(arm.name, plan.image, len(found), len(reasons), reused))
+            made = [(outcome.status, outcome.error) for outcome in outcomes]
+            self.on_progress(self.tally.count(arm.name, plan.image, made, reused=False))
 
     def _cells(self, block: Block, plan: ImagePlan) -> list[_Cell]:
         images: dict[str, ImageView] = {}
@@ -210,7 +149,7 @@ class LocalEngine:
                 cells.append(_Cell(sample, text, images[sample.group], self.views.text(sample, text)))
         return cells
 
-    def _answer(self, arms: Sequence[Arm], cells: Sequence[_Cell]) -> None:
+    def _answer(self, arms: Sequence[Arm[VisionLanguageModel]], cells: Sequence[_Cell]) -> None:
         """Fills the arms' memories with the answers to all cells that can be asked."""
         wanted: dict[str, dict[ContentKey, _Cell]] = {arm.name: {} for arm in arms}
         pictures: dict[str, Image] = {}
@@ -226,7 +165,7 @@ class LocalEngine:
         if any(key[0] == ABSENT_HASH for arm in asked for key in wanted[arm.name]):
             # Behind an absent image any picture's prefix will do: its keys do not exist for the row.
             pictures[ABSENT_HASH] = self._placeholder(cells)
-        shared: dict[str, list[Arm]] = {}
+        shared: dict[str, list[Arm[VisionLanguageModel]]] = {}
         for arm in asked:
             shared.setdefault(arm.model.state_key, []).append(arm)
         for together in shared.values():
@@ -243,13 +182,13 @@ class LocalEngine:
 
     def _answer_pictures(
         self,
-        arms: Sequence[Arm],
+        arms: Sequence[Arm[VisionLanguageModel]],
         wanted: dict[str, dict[ContentKey, _Cell]],
         pictures: dict[str, Image],
     ) -> None:
         place = {name: index for index, name in enumerate(pictures)}
         began = time.perf_counter()
-        state, trouble = _tried(lambda: arms[0].model.encode(list(pictures.values())))
+        state, trouble = tried(lambda: arms[0].model.encode(list(pictures.values())))
         if trouble is not None and len(pictures) > 1:
             # As with rows: a picture that cannot be encoded costs itself, and memory suffices.
             for half in batches(list(pictures), (len(pictures) + 1) // 2):
@@ -265,7 +204,7 @@ class LocalEngine:
                 continue
             measured = []
             for key, cell in mine:
-                length, trouble_here = _tried(partial(arm.model.length, cell.prompt))
+                length, trouble_here = tried(partial(arm.model.length, cell.prompt))
                 if trouble_here is not None:
                     memory[key] = Outcome.failed("data_error", trouble_here)
                 else:
@@ -276,12 +215,13 @@ class LocalEngine:
                 rows = [(place[key[0]], key, cell.prompt) for _, key, cell in batch]
                 self._answer_batch(arm, state, rows)
             self.tally.add(self.tally.answered, arm.name, len(measured))
-            spent = time.perf_counter() - began + encoding / len(arms)
-            self.tally.seconds[arm.name] = self.tally.seconds.get(arm.name, 0.0) + spent
+            self.tally.took(arm.name, time.perf_counter() - began + encoding / len(arms))
 
-    def _answer_batch(self, arm: Arm, state: Any, batch: Sequence[tuple[int, ContentKey, Prompt]]) -> None:
+    def _answer_batch(
+        self, arm: Arm[VisionLanguageModel], state: Any, batch: Sequence[tuple[int, ContentKey, Prompt]]
+    ) -> None:
         """Answers a batch; one that fails is halved, so that a bad row costs itself and memory suffices."""
-        answers, trouble = _tried(
+        answers, trouble = tried(
             lambda: arm.model.answer(state, [row for row, _, _ in batch], [prompt for _, _, prompt in batch])
         )
         memory = self._memory[arm.name]
@@ -310,17 +250,6 @@ def _affordable(
 
 def _blank(picture: Image) -> Image:
     return np.zeros(picture.shape, dtype=np.uint8)
-
-
-def _tried(call: Callable[[], Any]) -> tuple[Any, str | None]:
-    """A model's result, or one line on why it failed; what is not the model's fault is passed on."""
-    try:
-        return call(), None
-    except (RuntimeError, ValueError, IndexError, TypeError, SampleError) as error:
-        return (
-            None,
-            f"{type(error).__name__}: {str(error).strip().splitlines()[0] if str(error) else ''}".strip(),
-        )
 
 
 __all__ = ["Answers", "Arm", "LocalEngine", "Progress", "Tally"]

@@ -5,15 +5,16 @@ from __future__ import annotations
 import tempfile
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
-from dmsbench.runner.engine import Arm, LocalEngine
+from dmsbench.runner.arms import Arm
+from dmsbench.runner.engine import LocalEngine
 from dmsbench.runner.plan import Block, ImagePlan, Plan
-from dmsbench.runner.rows import row_builder
-from dmsbench.runner.run import Job
+from dmsbench.runner.retrieval_engine import RetrievalEngine
+from dmsbench.runner.run import Job, engine_of
 from dmsbench.runner.store import RunFolder
-from dmsbench.runner.views import Views
 from dmsbench.truth import Truth
 
 #: Images of the probe: enough to fill a batch of the embedded models.
@@ -32,7 +33,7 @@ class Estimate:
     seconds: float
 
 
-def estimate(job: Job, arms: Sequence[Arm], batch_size: int, *, fresh: bool = False) -> list[Estimate]:
+def estimate(job: Job, arms: Sequence[Arm[Any]], batch_size: int, *, fresh: bool = False) -> list[Estimate]:
     """Answers some clean and some corrupted rows for real, in a temporary folder, and extrapolates.
 
     An upper bound as a rule: rows of equal content are answered once in a run, and the probe counts each.
@@ -61,7 +62,7 @@ def _asked(job: Job, block: Block, plan: ImagePlan) -> int:
     return sum(truth.reason(s, plan.image, text) is None for s in block.samples for text in plan.texts)
 
 
-def _seconds_per_row(job: Job, arm: Arm, batch_size: int) -> float:
+def _seconds_per_row(job: Job, arm: Arm[Any], batch_size: int) -> float:
     samples = job.plan.blocks[0].samples
     groups = list(dict.fromkeys(sample.group for sample in samples))[:PROBE_IMAGES]
     block = Block(0, tuple(sample for sample in samples if sample.group in groups))
@@ -69,18 +70,18 @@ def _seconds_per_row(job: Job, arm: Arm, batch_size: int) -> float:
         Plan((block,), (ImagePlan(plan.image, plan.texts[:1]),))
         for plan in (job.plan.images[0], job.plan.images[-1])
     )
+    # Of retrieval the probe searches its own images alone: they stand for their share of the whole split.
+    searched = replace(job.dataset, samples=tuple(s for s in job.dataset.samples if s.group in groups))
     with tempfile.TemporaryDirectory() as folder:
-        views = Views(job.suite.seed, job.dataset, job.suite.profile, job.suite.applied)
 
-        def engine(name: str) -> LocalEngine:
-            place = RunFolder(Path(folder) / name)
-            return LocalEngine(
-                place,
-                views,
+        def engine(name: str) -> LocalEngine | RetrievalEngine:
+            return engine_of(
+                job,
                 [arm],
+                RunFolder(Path(folder) / name),
                 batch_size=batch_size,
-                build=row_builder(job.score.function),
                 truth=Truth(frozenset(job.suite.corruption_names)),  # rows left out would take no time
+                dataset=searched,
             )
 
         engine("warm").run(warm)

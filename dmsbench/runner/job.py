@@ -14,7 +14,7 @@ from dmsbench.runner.plan import Block, ImagePlan, Plan, by_image, in_blocks, li
 from dmsbench.runner.records import RECORD_VERSION
 from dmsbench.runner.scoring import configured, on_split
 from dmsbench.runner.store import RunFolder, digest
-from dmsbench.suite import Suite
+from dmsbench.suite import RetrievalConfig, Suite
 from dmsbench.tasks.scorers import Scorer, scorer
 from dmsbench.truth import LeftOut, Truth, included_though_false, left_out, lines
 
@@ -80,6 +80,8 @@ def prepare(suite: Suite, out: Path) -> Job:
         # Left out where all is default, so that what was made before there were settings stays valid.
         **({"settings": settings} if settings else {}),
     }
+    if suite.task == "retrieval":
+        identity["retrieval"] = (suite.retrieval or RetrievalConfig()).model_dump()
     truth = Truth.of(suite)
     lost = tuple(left_out(truth, samples, suite.conditions))
     if lost:
@@ -119,6 +121,8 @@ def key_maker(job: Job, name: str, settings: dict[str, Any]) -> Callable[[Block,
         }
         if made:
             content["corruption_settings"] = made
+        if "retrieval" in job.identity:
+            content["retrieval"] = job.identity["retrieval"]
         if any(map(truth.concerns, (plan.image, *plan.texts))):
             reasons = [[truth.reason(s, plan.image, text) for text in plan.texts] for s in block.samples]
             if any(map(any, reasons)):

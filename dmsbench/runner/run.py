@@ -6,20 +6,26 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from dmsbench.data import Dataset
 from dmsbench.errors import DmsbenchError
-from dmsbench.models.spec import parse
+from dmsbench.models.spec import ModelSpec, parse
 from dmsbench.models.zoo import Zoo, pick_device
-from dmsbench.runner.engine import Arm, LocalEngine, Progress, Tally
+from dmsbench.runner.arms import Arm, Progress, Tally
+from dmsbench.runner.engine import LocalEngine
 from dmsbench.runner.job import Job, key_maker, prepare
 from dmsbench.runner.manifest import merged, model_entry
+from dmsbench.runner.retrieval_engine import RetrievalEngine
 from dmsbench.runner.rows import row_builder
+from dmsbench.runner.store import RunFolder
 from dmsbench.runner.views import Views
+from dmsbench.suite import RetrievalConfig
+from dmsbench.truth import Truth
 
 #: Bytes of a model's name: what common file systems take.
 LONGEST_NAME = 255
 
 
-def load_arms(job: Job, *, device: str = "auto") -> tuple[list[Arm], dict[str, dict[str, Any]]]:
+def load_arms(job: Job, *, device: str = "auto") -> tuple[list[Arm[Any]], dict[str, dict[str, Any]]]:
     """Loads the suite's models; returns them with the manifest's entry of each.
 
     Raises DmsbenchError where two models have one name, and what loading a model raises.
@@ -31,10 +37,10 @@ def load_arms(job: Job, *, device: str = "auto") -> tuple[list[Arm], dict[str, d
             raise DmsbenchError(f"two models are named '{name}': give one another name, NAME=SPEC")
         if len(name.encode()) > LONGEST_NAME:
             raise DmsbenchError(f"model name '{name[:20]}…' is too long: a folder is named after it")
-    zoo = Zoo(pick_device(device), job.dataset.answer_space, job.suite.task)
+    load = _loader(job, pick_device(device))
     arms, entries = [], {}
     for spec in specs:
-        model = zoo.load(spec)
+        model = load(spec)
         settings = model.settings()
         key_of = key_maker(job, spec.name, settings)
         arms.append(Arm(spec.name, model, key_of))
@@ -42,9 +48,46 @@ def load_arms(job: Job, *, device: str = "auto") -> tuple[list[Arm], dict[str, d
     return arms, entries
 
 
+def _loader(job: Job, device: str) -> Callable[[ModelSpec], Any]:
+    """What loads the models of the suite's task."""
+    if job.suite.task == "retrieval":
+        from dmsbench.models.retrieval_zoo import (  # type: ignore[import-not-found, unused-ignore]
+            RetrievalZoo,
+        )
+
+        load: Callable[[ModelSpec], Any] = RetrievalZoo(device).load
+        return load
+    return Zoo(device, job.dataset.answer_space, job.suite.task).load
+
+
+def engine_of(
+    job: Job,
+    arms: Sequence[Arm[Any]],
+    folder: RunFolder,
+    *,
+    batch_size: int,
+    truth: Truth | None = None,
+    dataset: Dataset | None = None,
+    on_progress: Callable[[Progress], None] = lambda _progress: None,
+) -> LocalEngine | RetrievalEngine:
+    """The engine of the suite's task; by default with the job's own truth, and its data to search."""
+    given: dict[str, Any] = {
+        "batch_size": batch_size,
+        "build": row_builder(job.score.function),
+        "truth": job.truth if truth is None else truth,
+        "on_progress": on_progress,
+    }
+    views = Views(job.suite.seed, job.dataset, job.suite.profile, job.suite.applied)
+    if job.suite.task != "retrieval":
+        return LocalEngine(folder, views, arms, **given)
+    searched = job.dataset if dataset is None else dataset
+    config = job.suite.retrieval or RetrievalConfig()
+    return RetrievalEngine(folder, views, arms, dataset=searched, retrieval=config, **given)
+
+
 def execute(
     job: Job,
-    arms: Sequence[Arm],
+    arms: Sequence[Arm[Any]],
     entries: dict[str, dict[str, Any]],
     *,
     batch_size: int,
@@ -62,16 +105,7 @@ def execute(
             for name, entry in entries.items():
                 for part in entry["parts"]:
                     job.folder.part(name, part["key"]).unlink(missing_ok=True)
-        views = Views(job.suite.seed, job.dataset, job.suite.profile, job.suite.applied)
-        engine = LocalEngine(
-            job.folder,
-            views,
-            arms,
-            batch_size=batch_size,
-            build=row_builder(job.score.function),
-            truth=job.truth,
-            on_progress=on_progress,
-        )
+        engine = engine_of(job, arms, job.folder, batch_size=batch_size, on_progress=on_progress)
         began = time.perf_counter()
         tally = engine.run(job.plan)
         wall = time.perf_counter() - began
@@ -91,7 +125,7 @@ def execute(
         return tally, manifest
 
 
-def automatic_batch_size(arms: Sequence[Arm], device: str) -> int:
+def automatic_batch_size(arms: Sequence[Arm[Any]], device: str) -> int:
     """Rows a batch: 256 for the embedded models, less the larger the model.
 
     A batch that does not fit is halved by the engine, so this only has to be a fair start.
@@ -107,6 +141,7 @@ def automatic_batch_size(arms: Sequence[Arm], device: str) -> int:
 __all__ = [
     "Job",
     "automatic_batch_size",
+    "engine_of",
     "execute",
     "key_maker",
     "load_arms",

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import corruptions
 from dmsbench.corruption_settings import Applied, plain
-from dmsbench.data.base import Dataset, Sample, SampleError, load_image
+from dmsbench.data.base import Dataset, Direction, Sample, SampleError, load_image
 from dmsbench.grid import View
 from dmsbench.models.base import Image
 
@@ -80,8 +80,8 @@ class Views:
     ) -> None:
         self.seed, self.dataset = seed, dataset
         self._plain, self._applied = plain(profile), applied or {}
-        self._exchanges: dict[str, Mapping[str, str]] = {}
-        self._evidence: dict[str, str] = {}
+        self._exchanges: dict[tuple[str, Direction | None], Mapping[str, str]] = {}
+        self._evidence: dict[Direction | None, dict[str, str]] = {}
         self._clean: dict[str, ImageView] = {}
 
     def forget(self) -> None:
@@ -148,18 +148,30 @@ class Views:
             return None
         if name == "mask_text":
             return corruptions.masked_text(sample.evidence)
-        if not self._evidence:
-            self._evidence = {
-                other.id: other.evidence for other in self.dataset.samples if other.fault is None
-            }
-        other = self._exchange(name, tuple(self._evidence)).get(sample.id, sample.id)
-        return self._evidence.get(other, sample.evidence)
+        evidence = self._exchanged(sample.direction)
+        other = self._exchange(name, tuple(evidence), sample.direction).get(sample.id, sample.id)
+        return evidence.get(other, sample.evidence)
 
-    def _exchange(self, corruption: str, units: tuple[str, ...]) -> Mapping[str, str]:
+    def _exchanged(self, direction: Direction | None) -> Mapping[str, str]:
+        """The texts that a mismatch exchanges: titles with titles, captions with captions."""
+        if direction not in self._evidence:
+            self._evidence[direction] = {
+                other.id: other.evidence
+                for other in self.dataset.samples
+                if other.fault is None
+                and other.direction == direction
+                and not (direction == "image_to_text" and other.context is None)
+            }
+        return self._evidence[direction]
+
+    def _exchange(
+        self, corruption: str, units: tuple[str, ...], direction: Direction | None = None
+    ) -> Mapping[str, str]:
         """Who is shown whose under a mismatch, worked out once."""
-        if corruption not in self._exchanges:
-            self._exchanges[corruption] = corruptions.derangement(self.seed, units, corruption)
-        return self._exchanges[corruption]
+        if (corruption, direction) not in self._exchanges:
+            found = corruptions.derangement(self.seed, units, corruption)
+            self._exchanges[corruption, direction] = found
+        return self._exchanges[corruption, direction]
 
     def _clean_image(self, group: str) -> ImageView:
         known = self._clean.get(group)
