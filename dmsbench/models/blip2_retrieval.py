@@ -73,7 +73,8 @@ class Blip2RetrievalModel:
         self.config_hash = hash_config(self.model.config)
         self.parameters = sum(parameter.numel() for parameter in self.model.parameters())
         hashes = f"{self.weights_hash}:{self.config_hash}:{self.processor_hash}"
-        self.state_key = f"{hashes}:{dtype}:{device}:{attention}"
+        # What one stage needs of a picture is not enough for two.
+        self.state_key = f"{hashes}:{dtype}:{device}:{attention}:{min(depth, 1) + 1}"
         self._judged: dict[_Key, float] = {}
 
     def settings(self) -> dict[str, Any]:
