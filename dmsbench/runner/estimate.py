@@ -79,7 +79,7 @@ def _seconds_per_row(job: Job, arm: Arm, batch_size: int) -> float:
                 views,
                 [arm],
                 batch_size=batch_size,
-                build=row_builder(job.score.function),
+                build=row_builder(job.score),
                 truth=Truth(frozenset(job.suite.corruption_names)),  # rows left out would take no time
             )
 

@@ -68,7 +68,7 @@ def execute(
             views,
             arms,
             batch_size=batch_size,
-            build=row_builder(job.score.function),
+            build=row_builder(job.score),
             truth=job.truth,
             on_progress=on_progress,
         )
