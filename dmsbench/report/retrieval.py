@@ -79,7 +79,7 @@ def _note(scores: ByModel) -> str:
     one = f"; here of {' and '.join(sorted(alone))} alone, so out of 300" if alone else ""
     return (
         "**R@k**: share of the queries with a right candidate among the first k. **mean** as above; of ranks "
-        f"the mean of the conditions' medians. **rsum**: the sum of the three recalls of both directions{one}."
+        f"the mean of the conditions' medians. **rsum**: the sum of all recalls of both directions{one}."
     )
 
 
