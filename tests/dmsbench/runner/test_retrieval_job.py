@@ -95,8 +95,10 @@ def records(job: Job, seed: int, model: str) -> dict[str, Any]:
     """Parts of random ranks of this model, and the manifest."""
     rng = np.random.default_rng(seed)
     views = Views(job.suite.seed, job.dataset)
-    build, key_of = row_builder(job.score), key_maker(job, model, {"model": model})
-    entry = model_entry(job, parse(f"{model}=tiny-llava-scenes,fusion=static"), {"model": model}, key_of)
+    # b is a with a scheduler.
+    own: dict[str, Any] = {"family": "x"} | ({"fusion": {"scheduler": "rule"}} if model == "b" else {})
+    build, key_of = row_builder(job.score), key_maker(job, model, own)
+    entry = model_entry(job, parse(f"{model}=tiny-llava-scenes,fusion=static"), own, key_of)
     for block in job.plan.blocks:
         for plan in job.plan.images:
             cells = []
@@ -150,6 +152,8 @@ def test_records_are_reported_compared_and_scored_anew(tmp_path: Path) -> None:
             assert one["clean"][f"recall_at_{k}"]["value"] == pytest.approx((own <= k).mean(), abs=1e-6)
     assert "## By direction" in (job.folder.path / "leaderboard.md").read_text()
     assert "answer_types" not in written
+    assert [(one.model, one.static) for one in report.scheduled] == [("b", "a")]
+    assert "scheduling.md" in {path.name for path in report.files}
     difference = compare(frame, job.folder.records("b"), replicates=50)
     assert difference.n_left_out > 0
     again = rescore(job.folder, "reciprocal_rank")
