@@ -11,7 +11,6 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import (
     BaseModel,
-    ConfigDict,
     Field,
     ValidationError,
     ValidationInfo,
@@ -32,109 +31,23 @@ from dmsbench.corruption_settings import (
 from dmsbench.errors import SuiteError, UnknownNameError
 from dmsbench.grid import CLEAN_NAME, Condition, View
 from dmsbench.score_names import SCORES
+from dmsbench.suite_blocks import DatasetConfig, Grid, Joint, RetrievalConfig, Strict
+
+__all__ = [
+    "DatasetConfig",
+    "Grid",
+    "Joint",
+    "RetrievalConfig",
+    "Suite",
+    "builtin_suites",
+    "load_suite",
+    "suite_folder",
+]
 
 Severity = Annotated[int, Field(ge=1, le=5)]
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class DatasetConfig(_Strict):
-    """``name: easy_vqa`` or ``scenes`` with a split, or ``local`` with a ``path`` and, if wanted, ``images``.
-
-    Scenes have a ``level`` of difficulty, by default 1, and a ``count`` of pictures.
-    """
-
-    name: Literal["easy_vqa", "scenes", "local"]
-    split: str = "test"
-    path: Path | None = None
-    images: Path | None = None
-    level: Annotated[int, Field(ge=1, le=3)] | None = None
-    count: Annotated[int, Field(ge=1)] | None = None
-
-    @model_validator(mode="after")
-    def _local_has_a_path(self) -> DatasetConfig:
-        if (self.name == "local") != (self.path is not None):
-            raise ValueError("'path' belongs to the local data set, and the local data set needs one")
-        if self.name != "local" and self.images is not None:
-            raise ValueError("'images' belongs to the local data set")
-        return self
-
-    @model_validator(mode="after")
-    def _scenes_have_a_level(self) -> DatasetConfig:
-        for key in ("level", "count"):
-            if self.name != "scenes" and getattr(self, key) is not None:
-                raise ValueError(f"'{key}' belongs to the data set scenes")
-        return self
-
-
-#: Which side of a search is corrupted.
-Side = Literal["query", "gallery", "both"]
-
-
-class RetrievalConfig(_Strict):
-    """What is searched with what, and which side of it is corrupted; a direction that is None is not asked.
-
-    ``image_to_text``: items are the queries, texts the gallery. ``text_to_image``: the other way round. Image
-    corruptions act on items' pictures, text corruptions on items' titles and on the texts, on the side that
-    is corrupted.
-    """
-
-    image_to_text: Side | None = "query"
-    text_to_image: Side | None = "gallery"
-
-    @model_validator(mode="after")
-    def _asks_something(self) -> RetrievalConfig:
-        if self.image_to_text is None and self.text_to_image is None:
-            raise ValueError("at least one direction: image_to_text or text_to_image")
-        return self
-
-    def side(self, direction: str) -> Side | None:
-        """The side that is corrupted in a direction, None where it is not asked."""
-        found: Side | None = getattr(self, direction)
-        return found
-
-
-class Joint(_Strict):
-    """An image and a text corruption applied together, at equal severities."""
-
-    image: str
-    text: str
-
-
-class Grid(_Strict):
-    """Corruption names by kind; each is applied at every severity of the suite, one at a time."""
-
-    image: tuple[str, ...] = ()
-    text: tuple[str, ...] = ()
-    modality: tuple[str, ...] = ()
-    joint: tuple[Joint, ...] = ()
-
-    @model_validator(mode="after")
-    def _known(self) -> Grid:
-        for kind in ("image", "text", "modality"):
-            for name in getattr(self, kind):
-                _check(name, kind)
-        for pair in self.joint:
-            _check(pair.image, "image", target=True)
-            _check(pair.text, "text", target=True)
-        return self
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """Every corruption by name, joint ones included, none twice."""
-        joint = [name for pair in self.joint for name in (pair.image, pair.text)]
-        return tuple(dict.fromkeys([*self.image, *self.text, *self.modality, *joint]))
-
-
-def _check(name: str, kind: str, *, target: bool = False) -> None:
-    entry = corruptions.get(name)
-    if (entry.target if target else entry.kind) != kind:
-        raise ValueError(f"'{name}' is a corruption of kind {entry.kind}, listed under {kind}")
-
-
-class Suite(_Strict):
+class Suite(Strict):
     """A suite: task, data, grid, models, seed. ``limit`` counts samples; None takes them all.
 
     ``models`` may be empty: the command line then has to name some.
@@ -146,7 +59,7 @@ class Suite(_Strict):
     description: str = ""
     task: Literal["vqa", "captioning", "retrieval"] = "vqa"
     dataset: DatasetConfig
-    #: Of the task retrieval alone.
+    #: Of the task retrieval alone, which always has it.
     retrieval: RetrievalConfig | None = None
     models: tuple[str, ...] = ("baseline", "dms")
     score: str
@@ -201,9 +114,18 @@ class Suite(_Strict):
             return data
         return data | {"score": SCORES[task][0]}
 
+    @model_validator(mode="before")
+    @classmethod
+    def _retrieval_by_default(cls, data: Any) -> Any:
+        if isinstance(data, dict) and data.get("task") == "retrieval" and data.get("retrieval") is None:
+            return data | {"retrieval": RetrievalConfig()}
+        return data
+
     @model_validator(mode="after")
     def _data_fit_the_task(self) -> Suite:
-        if self.task == "captioning" and self.dataset.name == "easy_vqa":
+        if self.task != "retrieval" and self.retrieval is not None:
+            raise ValueError(f"retrieval: belongs to the task retrieval, not to {self.task}")
+        if self.task != "vqa" and self.dataset.name == "easy_vqa":
             raise ValueError("dataset: easy_vqa has no captions; use scenes or local")
         if self.score == "attributes" and self.dataset.name != "scenes":
             raise ValueError(
@@ -403,5 +325,10 @@ def _keys(location: Iterable[int | str]) -> list[str]:
     parts = [part for part in location if isinstance(part, str)]
     if parts[:1] == ["settings"]:
         return list(CorruptionSettings.model_fields)
-    known: dict[str, type[BaseModel]] = {"dataset": DatasetConfig, "grid": Grid, "joint": Joint}
+    known: dict[str, type[BaseModel]] = {
+        "dataset": DatasetConfig,
+        "retrieval": RetrievalConfig,
+        "grid": Grid,
+        "joint": Joint,
+    }
     return list((known.get(parts[-1], Suite) if parts else Suite).model_fields)

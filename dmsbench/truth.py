@@ -5,6 +5,10 @@ with a recorded answer that is no longer right. Such a sample is left out of eve
 corruption, at every severity: of a modality corruption, which hits a share of the samples, the samples that
 are not hit too, and of a graded one the mild severities too. Else the severities of one curve would be
 means over different samples.
+
+Of retrieval a suite says which side of each search is corrupted. A query is left out too where a corruption
+hits nothing there: of a search for damaged pictures by whole texts, what damages texts. What makes a query
+false is judged by what is hit.
 """
 
 from __future__ import annotations
@@ -18,10 +22,13 @@ from corruptions import Topic
 from dmsbench.corruption_settings import in_words
 from dmsbench.data.base import Sample
 from dmsbench.grid import Condition, View
-from dmsbench.suite import Suite
+from dmsbench.suite import RetrievalConfig, Suite
 
 #: What the default protection of words keeps true of a question; without it any edit can make it false.
 SPARED: tuple[Topic, ...] = ("colour", "position", "count", "size")
+
+#: Stands among topics for a query of retrieval in which a corruption hits nothing.
+IDLE = "nothing to corrupt"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,11 +41,19 @@ class Truth:
 
     included: frozenset[str] = frozenset()
     unprotected: frozenset[str] = frozenset()
+    #: Of retrieval: the side that is corrupted in each direction, and the groups whose item has a title.
+    retrieval: RetrievalConfig | None = None
+    titled: frozenset[str] = frozenset()
 
     @classmethod
-    def of(cls, suite: Suite) -> Truth:
-        """A suite's."""
-        return cls(frozenset(suite.include_false), suite.unprotected)
+    def of(cls, suite: Suite, samples: Iterable[Sample] = ()) -> Truth:
+        """A suite's; of retrieval ``samples`` are all of the data set's."""
+        titled = (
+            sample.group
+            for sample in samples
+            if sample.direction == "image_to_text" and sample.fault is None and sample.context is not None
+        )
+        return cls(frozenset(suite.include_false), suite.unprotected, suite.retrieval, frozenset(titled))
 
     def falsifies(self, corruption: str) -> tuple[Topic, ...]:
         """What the corruption can make false, as the suite sets it."""
@@ -49,23 +64,59 @@ class Truth:
         """What of the sample's own topics the corruption makes false; ``everything`` matches any topic.
 
         A sample that declares no topic (``about`` None or empty) is left with what makes everything false.
-        Edits of words make nothing false where they hit a context: the question stays what it was.
+        Edits of words make nothing false where they hit a context, or a title alone: the question stays what
+        it was. What hits nothing makes nothing false.
         """
+        if self._idle(sample, corruption) is not None:
+            return ()
         entry, falsifies = corruptions.get(corruption), self.falsifies(corruption)
         if "everything" in falsifies:
             return ("everything",)
-        if entry.kind == "text" and sample.context is not None:
+        if entry.kind == "text" and self._beside(sample):
             return ()
         about = sample.about or ()
         return falsifies if "everything" in about else tuple(topic for topic in falsifies if topic in about)
 
     def concerns(self, view: View) -> bool:
         """Whether a sample could be left out under this view."""
-        return (
-            not view.is_clean
-            and view.corruption not in self.included
-            and bool(self.falsifies(view.corruption))
-        )
+        if view.is_clean:
+            return False
+        return self.retrieval is not None or self._can_falsify(view.corruption)
+
+    def _can_falsify(self, corruption: str) -> bool:
+        return corruption not in self.included and bool(self.falsifies(corruption))
+
+    def _hit(self, direction: str) -> tuple[bool, bool]:
+        """Whether items, their pictures and titles, and whether texts are corrupted in a direction."""
+        side = None if self.retrieval is None else self.retrieval.side(direction)
+        queries, candidates = side in ("query", "both"), side in ("gallery", "both")
+        return (queries, candidates) if direction == "image_to_text" else (candidates, queries)
+
+    def _beside(self, sample: Sample) -> bool:
+        """Whether what a corruption of words hits stands beside what is asked."""
+        if self.retrieval is None or sample.direction is None:
+            return sample.context is not None
+        return not self._hit(sample.direction)[1]
+
+    def _idle(self, sample: Sample, corruption: str) -> str | None:
+        """Why the corruption hits nothing in a query of retrieval, None where it hits something."""
+        if self.retrieval is None or sample.direction is None:
+            return None
+        items, texts = self._hit(sample.direction)
+        on_image = corruptions.get(corruption).target == "image"
+        if items if on_image else texts or (items and sample.group in self.titled):
+            return None
+        untitled = ", and the item has no title" if items else ""
+        side = self.retrieval.side(sample.direction)
+        return f"{corruption} hits nothing: of {sample.direction} the {side} is corrupted{untitled}"
+
+    def _why(self, sample: Sample, corruption: str) -> tuple[str | None, tuple[str, ...]]:
+        """Why a sound sample is left out under a corruption, in a sentence and in words."""
+        idle = self._idle(sample, corruption)
+        if idle is not None:
+            return idle, (IDLE,)
+        topics = self.false_topics(sample, corruption) if self._can_falsify(corruption) else ()
+        return (f"{corruption} makes {' and '.join(topics)} false" if topics else None), topics
 
     def reason(self, sample: Sample, *views: View) -> str | None:
         """Why the sample is left out under these views (``hue_shift makes colour false``), None if it is not.
@@ -74,12 +125,13 @@ class Truth:
         """
         if sample.fault is not None:
             return None
-        found = []
-        for view in filter(self.concerns, views):
-            topics = self.false_topics(sample, view.corruption)
-            if topics:
-                found.append(f"{view.corruption} makes {' and '.join(topics)} false")
-        return "; ".join(found) or None
+        found = (self._why(sample, view.corruption)[0] for view in views if self.concerns(view))
+        return "; ".join(filter(None, found)) or None
+
+    def words(self, sample: Sample, *views: View) -> tuple[str, ...]:
+        """``reason`` in words: the topics that are made false, or that there is nothing to corrupt."""
+        found = (self._why(sample, view.corruption)[1] for view in views if self.concerns(view))
+        return tuple(dict.fromkeys(word for own in found for word in own))
 
 
 def told(manifest: Mapping[str, Any]) -> list[str]:
@@ -121,7 +173,8 @@ class LeftOut:
 
     corruption: str
     samples: int
-    topics: tuple[Topic, ...]
+    #: What is made false, and ``IDLE`` where there is nothing to corrupt.
+    topics: tuple[str, ...]
 
 
 def included_though_false(truth: Truth, samples: Collection[Sample]) -> list[str]:
@@ -140,12 +193,7 @@ def left_out(truth: Truth, samples: Collection[Sample], conditions: Iterable[Con
     found = []
     for name, concerned in views.items():
         lost = [sample for sample in samples if truth.reason(sample, *concerned) is not None]
-        topics = dict.fromkeys(
-            topic
-            for sample in lost
-            for view in concerned
-            for topic in truth.false_topics(sample, view.corruption)
-        )
+        topics = dict.fromkeys(topic for sample in lost for topic in truth.words(sample, *concerned))
         if lost:
             found.append(LeftOut(name, len(lost), tuple(topics)))
     return found

@@ -12,7 +12,8 @@ DATASETS = {
     "easy_vqa": "easy-VQA (MIT): one coloured shape a picture, 13 answers; splits train, validation, test",
     "scenes": "scenes (generated, CC0): several coloured shapes a picture, five kinds of question, a context "
     "that tells part of the same; levels 1, 2, 3; splits train, validation, test",
-    "local": "your own JSONL or Parquet file of id, image, question, answers beside an image folder",
+    "local": "your own JSONL or Parquet file of id, image, question, answers (or captions) beside an image "
+    "folder",
 }
 
 
@@ -41,7 +42,8 @@ def load_dataset(
     """Loads a data set by name; raises DataError where it cannot be read at all.
 
     ``path`` and ``images`` are of local data, ``level`` (by default 1) and ``count`` of scenes. ``task``:
-    ``vqa`` or ``captioning``, what the samples are for; easy-VQA has no captions.
+    ``vqa``, ``captioning`` or ``retrieval``, what the samples are for; easy-VQA has no captions. Samples of
+    retrieval are its queries: see ``base.Sample``.
     """
     if name == "easy_vqa":
         from dmsbench.data import easy_vqa

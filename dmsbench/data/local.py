@@ -16,6 +16,13 @@ For captioning ``captions`` or ``caption`` is read, and answers where there is n
 is then what the model is told to do, may be absent: ``Describe the image.`` Without ``about`` a caption is
 taken to hang on all that captions tell: colour, position, count, size and text.
 
+For retrieval ``captions`` or ``caption`` is read, each a text to search for and by, and
+
+    title      text, optional: what else is known of the image; the same in every row of a group that has one
+
+Several rows may be of one image. Texts are named by their row, the second of a row ``id#2`` and so on.
+``question``, ``context`` and ``answers`` are not read; ``about`` is as for captioning.
+
 Other keys are ignored. A row that cannot be used becomes a sample with a ``fault``, so that a run records it
 and goes on. Faults count lines from 1, as editors do; a Parquet file's rows count as its lines.
 """
@@ -31,6 +38,8 @@ from typing import Any
 
 from corruptions import TOPICS, Topic
 from dmsbench.data.base import Dataset, Sample, commonest_answer, fingerprint, order_by_group
+from dmsbench.data.local_retrieval import Row, row_samples
+from dmsbench.data.names import one_line, quoted, unused
 from dmsbench.errors import DataError, UnknownNameError
 
 #: Fixes the order of the images, so that a limit takes a fair draw of them; not the suite's seed.
@@ -38,12 +47,16 @@ ORDER_SEED = 20260101
 LICENCE = "unknown (local data)"
 SUFFIXES = (".jsonl", ".json", ".parquet")
 #: The keys that references are read from, by task; the first that a row has counts.
-_REFERENCES = {"vqa": ("answers", "answer"), "captioning": ("captions", "caption", "answers", "answer")}
+_REFERENCES = {
+    "vqa": ("answers", "answer"),
+    "captioning": ("captions", "caption", "answers", "answer"),
+    "retrieval": ("captions", "caption"),
+}
 #: What a caption hangs on where nothing is said: any of these may be in it.
 CAPTIONS_TELL: tuple[Topic, ...] = ("colour", "position", "count", "size", "text")
 #: What captioning asks of a row without a question.
 INSTRUCTION = "Describe the image."
-_COLUMNS = ("id", "image", "question", "context", *_REFERENCES["captioning"], "group", "about")
+_COLUMNS = ("id", "image", "question", "context", "title", *_REFERENCES["captioning"], "group", "about")
 _Row = tuple[int, Mapping[str, Any] | str]  # line from 1, and what it holds or why it holds nothing
 
 
@@ -80,15 +93,21 @@ class _Draft:
             self.about,
         )
 
+    def row(self) -> Row:
+        """As retrieval reads it: its answers are captions, its context is a title."""
+        return Row(
+            self.line, self.id, self.group, self.image, self.answers, self.context, self.about, self.fault
+        )
+
 
 def load(path: Path, images: Path | None = None, task: str = "vqa") -> Dataset:
     """The data set of a ``.jsonl``, ``.json`` (one object a line) or ``.parquet`` file.
 
     ``images`` is the folder that image paths start from, by default the file's own. Whether an image is
-    there and readable shows only when it is opened. Chance is the rate of the commonest answer; captions
-    have none, nor has a set where it is 1 (nothing can be above it) or no row is usable. Raises DataError
-    where the file or the folder cannot be read at all, the file is empty or of another kind, or a Parquet
-    file lacks a column.
+    there and readable shows only when it is opened. Chance is the rate of the commonest answer; captions and
+    retrieval have none, nor has a set where it is 1 (nothing can be above it) or no row is usable. Raises
+    DataError where the file or the folder cannot be read at all, the file is empty or of another kind, or a
+    Parquet file lacks a column.
     """
     folder = path.parent if images is None else images
     try:
@@ -101,14 +120,18 @@ def load(path: Path, images: Path | None = None, task: str = "vqa") -> Dataset:
             raise DataError(f"{path}: cannot read '{suffix}' files; use one of {', '.join(SUFFIXES)}")
         rows = list(_parquet_rows(path, task) if suffix == ".parquet" else _json_rows(path))
     except OSError as error:
-        raise DataError(f"{path}: cannot be read ({_one_line(error.strerror or str(error))})") from None
+        raise DataError(f"{path}: cannot be read ({one_line(error.strerror or str(error))})") from None
     if not rows:
         wanted = "question and answers" if task == "vqa" else "captions"
         raise DataError(f"{path}: no rows; write one object with image, {wanted} a line")
     drafts = [_read(line, row, folder, task) for line, row in rows]
     _part_ids(drafts)
     _part_groups(drafts)
-    samples = order_by_group([draft.sample() for draft in drafts], ORDER_SEED)
+    if task == "retrieval":
+        found = row_samples([draft.row() for draft in drafts])
+    else:
+        found = [draft.sample() for draft in drafts]
+    samples = order_by_group(found, ORDER_SEED)
     chance = commonest_answer(samples) if task == "vqa" else None
     return Dataset(
         name="local",
@@ -132,7 +155,7 @@ def _json_rows(path: Path) -> Iterator[_Row]:
         except UnicodeDecodeError:
             yield line, "not UTF-8 text"
         except (ValueError, RecursionError) as error:
-            yield line, f"not valid JSON ({_one_line(getattr(error, 'msg', str(error)))})"
+            yield line, f"not valid JSON ({one_line(getattr(error, 'msg', str(error)))})"
         else:
             yield line, row if isinstance(row, dict) else "not an object with keys and values"
 
@@ -147,11 +170,11 @@ def _parquet_rows(path: Path, task: str) -> Iterator[_Row]:
             asked = [("question",)] if task == "vqa" else []
             for needed in (("image",), *asked, _REFERENCES[task]):
                 if not present.intersection(needed):
-                    names = _one_line(", ".join(sorted(present)))
+                    names = one_line(", ".join(sorted(present)))
                     raise DataError(f"{path}: no column '{needed[0]}'; its columns are: {names}")
             rows = file.read(columns=[name for name in _COLUMNS if name in present]).to_pylist()
     except (pa.ArrowException, ValueError, OverflowError) as error:
-        raise DataError(f"{path}: not a readable Parquet file ({_one_line(str(error))})") from None
+        raise DataError(f"{path}: not a readable Parquet file ({one_line(str(error))})") from None
     yield from enumerate(rows, start=1)
 
 
@@ -163,14 +186,16 @@ def _read(line: int, row: Mapping[str, Any] | str, folder: Path, task: str) -> _
         draft.id = _name(row, "id", draft.id)
         draft.image = _inside(folder, _text(row, "image"))
         draft.group = _name(row, "group", "") or draft.image.relative_to(folder).as_posix()
-        told = task == "captioning" and row.get("question") is None
-        draft.question = INSTRUCTION if told else _text(row, "question")
+        if task != "retrieval":
+            told = task == "captioning" and row.get("question") is None
+            draft.question = INSTRUCTION if told else _text(row, "question")
         draft.answers = _answers(row, _REFERENCES[task])
-        if row.get("context") is not None:
-            context = _checked("context", row["context"])
+        beside = "title" if task == "retrieval" else "context"
+        if row.get(beside) is not None:
+            context = _checked(beside, row[beside])
             draft.context = context if context.strip() else None
         draft.about = _about(row.get("about"))
-        if draft.about is None and task == "captioning":
+        if draft.about is None and task != "vqa":
             draft.about = CAPTIONS_TELL
     except _RowError as error:
         draft.blame(error)
@@ -227,7 +252,7 @@ def _about(found: object) -> tuple[Topic, ...] | None:
     named = {_checked("a topic of about", topic).strip() for topic in topics}
     for topic in topics:
         if topic.strip() not in TOPICS:
-            raise _RowError(UnknownNameError("topic in about", _one_line(topic), TOPICS))
+            raise _RowError(UnknownNameError("topic in about", one_line(topic), TOPICS))
     return tuple(topic for topic in TOPICS if topic in named)
 
 
@@ -235,10 +260,10 @@ def _inside(folder: Path, image: str) -> Path:
     """The image's path; raises _RowError where it leaves the folder, through a symlink or by itself."""
     relative = Path(image)
     if "\0" in image or not relative.parts:
-        raise _RowError(f"image {_quoted(image)} is no file name")
+        raise _RowError(f"image {quoted(image)} is no file name")
     root, target = os.path.realpath(folder), os.path.realpath(folder / relative)
     if relative.anchor or ".." in relative.parts or not Path(target).is_relative_to(root):
-        raise _RowError(f"image {_quoted(image)} lies outside the image folder")
+        raise _RowError(f"image {quoted(image)} lies outside the image folder")
     return folder / relative
 
 
@@ -249,8 +274,8 @@ def _part_ids(drafts: list[_Draft]) -> None:
         lines = seen.setdefault(draft.id, [])
         lines.append(draft.line)
         if len(lines) > 1:
-            draft.blame(f"id {_quoted(draft.id)} is used already on line {lines[0]}")
-            draft.id = _unused(draft.id, taken, len(lines))
+            draft.blame(f"id {quoted(draft.id)} is used already on line {lines[0]}")
+            draft.id = unused(draft.id, taken, len(lines))
 
 
 def _part_groups(drafts: list[_Draft]) -> None:
@@ -259,28 +284,10 @@ def _part_groups(drafts: list[_Draft]) -> None:
     for draft in drafts:
         owner = owners.setdefault(draft.group, draft) if draft.group else draft
         if draft.image != owner.image:
-            draft.blame(f"group {_quoted(draft.group)} is another image on line {owner.line}")
+            draft.blame(f"group {quoted(draft.group)} is another image on line {owner.line}")
             draft.group = ""
     taken = set(owners)
     for draft in drafts:
         if not draft.group:
-            draft.group = _unused(draft.id, taken) if draft.id in taken else draft.id
+            draft.group = unused(draft.id, taken) if draft.id in taken else draft.id
             taken.add(draft.group)
-
-
-def _unused(name: str, taken: set[str], number: int = 2) -> str:
-    """``name#2`` or the next number that is free; it is taken from then on."""
-    while f"{name}#{number}" in taken:
-        number += 1
-    taken.add(f"{name}#{number}")
-    return f"{name}#{number}"
-
-
-def _one_line(text: str) -> str:
-    """Fit for a message: one line, printable, at most 200 characters."""
-    printable = "".join(c if c.isprintable() else " " for c in text)
-    return " ".join(printable.split())[:200]
-
-
-def _quoted(text: str) -> str:
-    return repr(text if len(text) <= 80 else text[:77] + "...")

@@ -98,6 +98,8 @@ class DualEncoder:
     @torch.inference_mode()
     def encode_images(self, images: Sequence[Image], keys: Sequence[str]) -> list[EncodedImage]:
         """N pictures (uint8, H×W×3); ``features`` are the vision tower's pooled output."""
+        if not images:
+            return []
         # Said outright: a picture one or three pixels high would be taken for channels first.
         values = self.processor.image_processor(
             images=list(images), return_tensors="pt", input_data_format="channels_last"
@@ -113,6 +115,8 @@ class DualEncoder:
     @torch.inference_mode()
     def encode_texts(self, texts: Sequence[str]) -> list[EncodedText]:
         """N texts; ``features`` are the text tower's pooled output."""
+        if not texts:
+            return []
         inputs = self.processor.tokenizer(
             list(texts),
             # SigLIP was trained with all positions filled and none masked; it reads the last of them.
@@ -129,15 +133,6 @@ class DualEncoder:
             EncodedText(text, embedding, features)
             for text, embedding, features in zip(texts, _unit(projected), _plain(pooled), strict=True)
         ]
-
-    def similarity(self, images: Sequence[EncodedImage], texts: Sequence[EncodedText]) -> torch.Tensor:
-        """Cosines (N, K), float32 on the CPU."""
-        if not images or not texts:
-            return torch.zeros(len(images), len(texts))
-        return (
-            torch.cat([image.embedding for image in images])
-            @ torch.stack([text.embedding for text in texts]).t()
-        )
 
     def match(self, pairs: Sequence[Pair]) -> torch.Tensor:
         """There is no second stage: raises ValueError."""

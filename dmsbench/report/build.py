@@ -18,6 +18,7 @@ from dmsbench.report.tables import corruption_tables, scorecard_table
 from dmsbench.report.unchanged import unchanged_note
 from dmsbench.scores import Scorecard, ScoreTable, scorecard_of_table
 from dmsbench.scores.answer_types import answer_type_scores, sample_types
+from dmsbench.scores.retrieval import retrieval_scores, sample_directions
 from dmsbench.scores.rows import read_rows
 from dmsbench.truth import told
 
@@ -52,11 +53,15 @@ def build_report(folder: RunFolder, manifest: dict[str, Any]) -> Report:
             f"{folder.path}: no model is finished yet; run the suite again to complete it"
         )
     chance = (manifest["chance"] or {}).get("value")
-    rows, types = {}, {}
+    searching = manifest["identity"]["task"] == "retrieval"
+    rows, types, searches = {}, {}, {}
     for name in finished:
         records = folder.records(name)
-        rows[name] = read_rows(records, MEASURES)
-        types[name] = answer_type_scores(rows[name], sample_types(records))
+        rows[name] = read_rows(records, (*MEASURES, "rank") if searching else MEASURES)
+        if searching:
+            searches[name] = retrieval_scores(rows[name], sample_directions(records))
+        else:
+            types[name] = answer_type_scores(rows[name], sample_types(records))
     cards = {name: scorecard_of_table(ScoreTable.from_rows(own), chance=chance) for name, own in rows.items()}
     identity, data = manifest["identity"], manifest["dataset"]
     info = ReportInfo(
@@ -70,7 +75,7 @@ def build_report(folder: RunFolder, manifest: dict[str, Any]) -> Report:
         truth=tuple(told(manifest)),
     )
     subtitle = f"{info.dataset}, {info.n_samples} samples of {data['images']} images, seed {info.seed}"
-    board = build(cards, info, types)
+    board = build(cards, info, types, searches)
     files = write(board, folder.path)
     if any(card.corruptions for card in cards.values()):
         files += draw_curves(

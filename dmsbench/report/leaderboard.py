@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dmsbench.files import write_atomically
+from dmsbench.report import retrieval as by_direction
 from dmsbench.report.answer_types import entries, section, telling
 from dmsbench.report.formats import DECIMALS, escaped, one_line, percent, plain, rate, with_interval
 from dmsbench.report.unchanged import Unchanged, unchanged_conditions, unchanged_note
@@ -19,6 +20,7 @@ from dmsbench.report.unchanged import Unchanged, unchanged_conditions, unchanged
 if TYPE_CHECKING:
     from dmsbench.scores import Estimate, Scorecard
     from dmsbench.scores.answer_types import AnswerTypeScore
+    from dmsbench.scores.retrieval import RetrievalScores
 
 _FIGURES = ("clean", "mean", "retention", "above_chance_retention", "ausc")
 _ROUNDING = 1e-12  # of a mean over conditions: equal sums may differ in their last bits
@@ -87,16 +89,19 @@ class Leaderboard:
     """Conditions that left samples as they were, worst first."""
     answer_types: Mapping[str, Sequence[AnswerTypeScore]] = field(default_factory=dict)
     """Scores by answer type, of each model in the rows' order; empty where all questions are of one type."""
+    retrieval: Mapping[str, RetrievalScores] = field(default_factory=dict)
+    """Scores of retrieval, of each model in the rows' order; empty for another task."""
 
 
 def build(
     scorecards: Mapping[str, Scorecard],
     info: ReportInfo,
     answer_types: Mapping[str, Sequence[AnswerTypeScore]] | None = None,
+    retrieval: Mapping[str, RetrievalScores] | None = None,
 ) -> Leaderboard:
     """The leaderboard of models by name; equal means keep the order given.
 
-    ``answer_types`` has the scores by answer type of the same models.
+    ``answer_types`` has the scores by answer type of the same models, ``retrieval`` those of retrieval.
 
     Raises ValueError without a scorecard, or where they differ in chance or in the level of their intervals.
     """
@@ -132,13 +137,14 @@ def build(
     ordered = sorted(rows, key=lambda row: len(rows) + 1 if row.rank is None else row.rank)
     unchanged = unchanged_conditions(scorecards.values())
     by_type = {row.model: answer_types[row.model] for row in ordered} if answer_types else {}
-    return Leaderboard(info, tuple(ordered), chance, level, unchanged, telling(by_type))
+    searched = {row.model: retrieval[row.model] for row in ordered} if retrieval else {}
+    return Leaderboard(info, tuple(ordered), chance, level, unchanged, telling(by_type), searched)
 
 
 def to_json(leaderboard: Leaderboard) -> str:
     """A JSON object ``{suite, …, chance, level, unchanged, rows}``: six decimals, null for NaN.
 
-    ``answer_types`` are beside them where there are any.
+    ``answer_types`` and ``retrieval`` are beside them where there are any.
     """
     content = {
         **asdict(leaderboard.info),
@@ -149,6 +155,8 @@ def to_json(leaderboard: Leaderboard) -> str:
     }
     if leaderboard.answer_types:
         content["answer_types"] = entries(leaderboard.answer_types)
+    if leaderboard.retrieval:
+        content["retrieval"] = by_direction.entries(leaderboard.retrieval)
     return json.dumps(plain(content), indent=2, allow_nan=False) + "\n"
 
 
@@ -208,6 +216,8 @@ def to_markdown(leaderboard: Leaderboard) -> str:
     lines += ["", *(f"- {note}" for note in notes(leaderboard))]
     if leaderboard.answer_types:
         lines += ["", *section(leaderboard.answer_types)]
+    if leaderboard.retrieval:
+        lines += ["", *by_direction.section(leaderboard.retrieval)]
     return "\n".join(lines) + "\n"
 
 

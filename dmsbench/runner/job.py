@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from dmsbench.runner.plan import Block, ImagePlan, Plan, by_image, in_blocks, li
 from dmsbench.runner.records import RECORD_VERSION
 from dmsbench.runner.scoring import configured, on_split
 from dmsbench.runner.store import RunFolder, digest
-from dmsbench.suite import RetrievalConfig, Suite
+from dmsbench.suite import Suite
 from dmsbench.tasks.scorers import Scorer, scorer
 from dmsbench.truth import LeftOut, Truth, included_though_false, left_out, lines
 
@@ -31,14 +31,11 @@ class Job:
     identity: dict[str, Any]
     folder: RunFolder
     score: Scorer
+    #: Decides which samples are left out under which views.
+    truth: Truth = field(default_factory=Truth)
     #: What the corruptions would make wrong, by corruption, and what is asked though it is.
     left_out: tuple[LeftOut, ...] = ()
     included_though_false: tuple[str, ...] = ()
-
-    @property
-    def truth(self) -> Truth:
-        """Decides which samples are left out under which views."""
-        return Truth.of(self.suite)
 
     @property
     def truth_lines(self) -> list[str]:
@@ -59,9 +56,9 @@ def prepare(suite: Suite, out: Path) -> Job:
     """
     settings = suite.differing()
     dataset = configured(suite.dataset, suite.task)
-    samples = limited(dataset, suite.limit)
+    samples = limited(dataset, suite.limit, suite.retrieval)
     if not samples:
-        raise DataError(f"data set '{dataset.name}' has no samples")
+        raise DataError(f"data set '{dataset.name}' has no samples{_asked(suite)}")
     score = on_split(scorer(suite.score, suite.task), dataset)
     identity = {
         "suite": suite.name,
@@ -79,10 +76,9 @@ def prepare(suite: Suite, out: Path) -> Job:
         "corruptions": _versions(suite.corruption_names),
         # Left out where all is default, so that what was made before there were settings stays valid.
         **({"settings": settings} if settings else {}),
+        **_searched(suite),
     }
-    if suite.task == "retrieval":
-        identity["retrieval"] = (suite.retrieval or RetrievalConfig()).model_dump()
-    truth = Truth.of(suite)
+    truth = Truth.of(suite, dataset.samples)
     lost = tuple(left_out(truth, samples, suite.conditions))
     if lost:
         identity["left_out"] = {entry.corruption: entry.samples for entry in lost}
@@ -93,6 +89,7 @@ def prepare(suite: Suite, out: Path) -> Job:
         identity,
         RunFolder(out / suite.name / digest(identity)[:12]),
         score,
+        truth,
         lost,
         tuple(included_though_false(truth, samples)),
     )
@@ -118,11 +115,10 @@ def key_maker(job: Job, name: str, settings: dict[str, Any]) -> Callable[[Block,
             "image": str(plan.image),
             "texts": [str(text) for text in plan.texts],
             "corruptions": _versions(involved),
+            **_searched(job.suite),
         }
         if made:
             content["corruption_settings"] = made
-        if "retrieval" in job.identity:
-            content["retrieval"] = job.identity["retrieval"]
         if any(map(truth.concerns, (plan.image, *plan.texts))):
             reasons = [[truth.reason(s, plan.image, text) for text in plan.texts] for s in block.samples]
             if any(map(any, reasons)):
@@ -130,6 +126,17 @@ def key_maker(job: Job, name: str, settings: dict[str, Any]) -> Callable[[Block,
         return digest(content)
 
     return key
+
+
+def _searched(suite: Suite) -> dict[str, Any]:
+    """Of retrieval what is searched and which side of it is corrupted: records hang on it."""
+    return {} if suite.retrieval is None else {"retrieval": suite.retrieval.model_dump(mode="json")}
+
+
+def _asked(suite: Suite) -> str:
+    if suite.retrieval is None:
+        return ""
+    return f" for {' and '.join(name for name, side in suite.retrieval if side)}"
 
 
 def _versions(names: Iterable[str]) -> dict[str, int]:

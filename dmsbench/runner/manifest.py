@@ -14,7 +14,7 @@ from dmsbench import __version__
 from dmsbench.models.spec import ModelSpec
 from dmsbench.runner.job import Job
 from dmsbench.runner.plan import Block, ImagePlan
-from dmsbench.runner.scoring import chance_of
+from dmsbench.runner.scoring import chance_of, searches
 from dmsbench.runner.store import MANIFEST, MANIFEST_FORMAT, digest
 from dmsbench.suite import Suite
 
@@ -67,7 +67,9 @@ def merged(job: Job, entries: dict[str, dict[str, Any]]) -> dict[str, Any]:
         },
         "left_out": [asdict(entry) for entry in job.left_out],
         "included_though_false": list(job.included_though_false),
-        "chance": chance_of(job.score, job.dataset),
+        "chance": chance_of(job.score, job.dataset, job.suite.retrieval),
+        # With it another score's chance is known without the data.
+        **({"searches": searches(job.dataset, job.suite.retrieval)} if job.suite.retrieval else {}),
         "environment": _environment(),
         "models": models | entries,
     }

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import TypeVar
 
 from dmsbench.data.base import Dataset, Sample
 from dmsbench.grid import CLEAN, Condition, View
+from dmsbench.suite import RetrievalConfig
 
 #: Images a block: what is corrupted, encoded and remembered together, and lost at most by a kill.
 BLOCK_IMAGES = 128
@@ -57,9 +59,16 @@ def by_image(conditions: Iterable[Condition]) -> tuple[ImagePlan, ...]:
     return tuple(ImagePlan(image, tuple(found)) for image, found in texts.items() if found)
 
 
-def limited(dataset: Dataset, limit: int | None) -> tuple[Sample, ...]:
-    """The first ``limit`` samples; a larger limit contains a smaller one."""
-    return dataset.samples[:limit]
+def limited(
+    dataset: Dataset, limit: int | None, retrieval: RetrievalConfig | None = None
+) -> tuple[Sample, ...]:
+    """The first ``limit`` samples; a larger limit contains a smaller one.
+
+    Of retrieval those queries alone whose direction is asked.
+    """
+    if retrieval is None:
+        return dataset.samples[:limit]
+    return tuple(islice((s for s in dataset.samples if s.direction and retrieval.side(s.direction)), limit))
 
 
 def in_blocks(samples: Sequence[Sample], images: int = BLOCK_IMAGES) -> tuple[Block, ...]:

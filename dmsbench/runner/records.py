@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import pyarrow as pa
+
+from dmsbench.tasks.scorers import Scorer
 
 #: Part of every key: records of another layout are never mixed in.
 RECORD_VERSION = 2
@@ -46,21 +48,29 @@ SCHEMA = pa.schema(
         pa.field("consistency", pa.float32()),
         # Of retrieval: where the best right candidate stands, from 1; of several that tie the last place.
         pa.field("rank", pa.int32()),
+        pa.field("direction", _NAME),
     ]
 )
 
 
 def scored(
-    score: Callable[[str, Sequence[str]], float],
+    score: Scorer,
     sample: str,
     prediction: str | None,
     references: Sequence[str],
+    rank: int | None = None,
 ) -> float:
-    """The score of an ok row.
+    """The score of an ok row, of its rank where the score is computed from one.
 
-    Raises ValueError, naming the sample, for one outside [0, 1]: a scorer's fault must not be averaged in.
+    Raises ValueError, naming the sample, for one outside [0, 1], since a scorer's fault must not be averaged
+    in, and where there is no rank though it takes one.
     """
-    value = score(prediction or "", references)
+    if score.of_rank is None:
+        value = score.function(prediction or "", references)
+    elif rank is None:
+        raise ValueError(f"sample {sample}: {score.name} needs a rank, and the record has none")
+    else:
+        value = score.of_rank(rank)
     if not 0.0 <= value <= 1.0:
         raise ValueError(f"sample {sample}: the scorer gave {value}, outside [0, 1]")
     return value

@@ -1,6 +1,7 @@
 """Scores a finished run anew by another score, from its records alone: no model, no torch, no data.
 
 Of captions the data set's texts are read again: document frequencies and chance hang on all of them.
+Ranks are enough for every score of retrieval, and the manifest has what its chance hangs on.
 
 The new scores go to a run of their own beside the old one, which stays as it is. Its identity is the old
 one's with the other score, so it is the folder that asking the models again under that score would use.
@@ -21,7 +22,7 @@ from dmsbench import __version__
 from dmsbench.data import Dataset
 from dmsbench.errors import DmsbenchError, NotComparableError
 from dmsbench.runner.records import SCHEMA, scored
-from dmsbench.runner.scoring import chance_of, configured, on_split
+from dmsbench.runner.scoring import chance_of, chance_of_searches, configured, on_split
 from dmsbench.runner.store import MANIFEST, RunFolder, digest
 from dmsbench.suite import Suite
 from dmsbench.tasks.scorers import Scorer, chance_under, scorer
@@ -136,17 +137,17 @@ def _keep(target: RunFolder, model: str, key: str, new: pa.Table) -> None:
 
 def _scored(table: pa.Table, score: Scorer) -> pa.Table:
     """A part's records under another score; rows that are not ok have none."""
-    known: dict[tuple[str | None, tuple[str, ...]], float] = {}
+    known: dict[tuple[str | None, tuple[str, ...], int | None], float] = {}
     found: list[float | None] = []
-    names = ("status", "sample_id", "prediction", "references")
+    names = ("status", "sample_id", "prediction", "references", "rank")
     columns = (table[name].to_pylist() for name in names)
-    for status, sample, prediction, references in zip(*columns, strict=True):
+    for status, sample, prediction, references, rank in zip(*columns, strict=True):
         if status != "ok":
             found.append(None)
             continue
-        content = (prediction, tuple(references))
+        content = (prediction, tuple(references), rank)
         if content not in known:
-            known[content] = scored(score.function, sample, prediction, references)
+            known[content] = scored(score, sample, *content)
         found.append(known[content])
     at = table.schema.get_field_index("score")
     return table.set_column(at, SCHEMA.field(at), pa.array(found, SCHEMA.field(at).type))
@@ -167,7 +168,7 @@ def _manifest(
         "fingerprint": digest(identity),
         "identity": identity,
         "suite": old["suite"] | {"score": score.name},
-        "chance": chance_under(score, chance) if dataset is None else chance_of(score, dataset),
+        "chance": _chance(old, score, chance, dataset),
     }
     held = {} if there is None else there["models"]
     return (base if there is None else there) | {
@@ -175,6 +176,14 @@ def _manifest(
         "created": datetime.now(timezone.utc).isoformat(timespec="seconds"),
         "models": held | entries,
     }
+
+
+def _chance(
+    old: Mapping[str, Any], score: Scorer, chance: dict[str, Any] | None, dataset: Dataset | None
+) -> dict[str, Any] | None:
+    if score.task == "retrieval":
+        return chance_of_searches(score, old.get("searches", ()))
+    return chance_under(score, chance) if dataset is None else chance_of(score, dataset)
 
 
 def _entry(entry: dict[str, Any], old: dict[str, Any], source: RunFolder, score: Scorer) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 import pyarrow as pa
 
 from dmsbench.data.base import Dataset, Sample
+from dmsbench.data.retrieval import DIRECTIONS
 from dmsbench.grid import View
 from dmsbench.models.base import Image
 from dmsbench.models.retrieval import Retriever
@@ -16,7 +17,7 @@ from dmsbench.runner.encodings import Encodings
 from dmsbench.runner.plan import Block, ImagePlan, Plan, batches
 from dmsbench.runner.records import LEFT_OUT, SCHEMA
 from dmsbench.runner.rows import Cell, Outcome, RowBuilder
-from dmsbench.runner.search import DIRECTIONS, TEXT_TO_IMAGE, Search, Sight, Split
+from dmsbench.runner.search import TEXT_TO_IMAGE, Search, Sight, Split
 from dmsbench.runner.store import RunFolder
 from dmsbench.runner.views import NOT_SHOWN, ImageView, TextView, Views
 from dmsbench.suite import RetrievalConfig

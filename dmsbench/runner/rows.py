@@ -12,6 +12,7 @@ from dmsbench.grid import View
 from dmsbench.models.base import Answers
 from dmsbench.runner.records import SCHEMA, scored
 from dmsbench.runner.views import ImageView, TextView
+from dmsbench.tasks.scorers import Scorer
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,18 +72,15 @@ def _shown_text(text: TextView) -> tuple[str, str | None]:
 RowBuilder = Callable[[str, View, Sequence[Cell]], dict[str, list[Any]]]
 
 
-def row_builder(score: Callable[[str, Sequence[str]], float]) -> RowBuilder:
-    """Builds columns, scoring each ok row with ``score(prediction, references)``.
-
-    Raises ValueError for a score outside [0, 1]: a scorer's fault must not be averaged in.
-    """
+def row_builder(score: Scorer) -> RowBuilder:
+    """Builds columns, scoring each ok row by prediction and references, or by its rank: see ``scored``."""
 
     def build(model: str, image_view: View, cells: Sequence[Cell]) -> dict[str, list[Any]]:
         columns: dict[str, list[Any]] = {name: [] for name in SCHEMA.names}
         for sample, text_view, image, text, outcome in cells:
             value = None
             if outcome.status == "ok":
-                value = scored(score, sample.id, outcome.prediction, sample.answers)
+                value = scored(score, sample.id, outcome.prediction, sample.answers, outcome.rank)
             weights = outcome.weights or (None, None)
             signals = outcome.signals or (None,) * 5
             row = (
@@ -107,6 +105,7 @@ def row_builder(score: Callable[[str, Sequence[str]], float]) -> RowBuilder:
                 *weights,
                 *(None if number is None or math.isnan(number) else number for number in signals),
                 outcome.rank,
+                sample.direction,
             )
             for name, entry in zip(SCHEMA.names, row, strict=True):
                 columns[name].append(entry)

@@ -51,12 +51,9 @@ def load_arms(job: Job, *, device: str = "auto") -> tuple[list[Arm[Any]], dict[s
 def _loader(job: Job, device: str) -> Callable[[ModelSpec], Any]:
     """What loads the models of the suite's task."""
     if job.suite.task == "retrieval":
-        from dmsbench.models.retrieval_zoo import (  # type: ignore[import-not-found, unused-ignore]
-            RetrievalZoo,
-        )
+        from dmsbench.models.retrieval_zoo import RetrievalZoo
 
-        load: Callable[[ModelSpec], Any] = RetrievalZoo(device).load
-        return load
+        return RetrievalZoo(device).load
     return Zoo(device, job.dataset.answer_space, job.suite.task).load
 
 
@@ -73,7 +70,7 @@ def engine_of(
     """The engine of the suite's task; by default with the job's own truth, and its data to search."""
     given: dict[str, Any] = {
         "batch_size": batch_size,
-        "build": row_builder(job.score.function),
+        "build": row_builder(job.score),
         "truth": job.truth if truth is None else truth,
         "on_progress": on_progress,
     }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 
 from dmsbench.data import Chance, Dataset, Sample, load_dataset
+from dmsbench.data.retrieval import DIRECTIONS, answer_of, gallery
 from dmsbench.errors import DataError
-from dmsbench.suite import DatasetConfig
+from dmsbench.suite import DatasetConfig, RetrievalConfig
 from dmsbench.tasks.scorers import Scorer, chance_under
 
 #: Pictures, and captions to be tried on all of them, that chance is found on.
@@ -46,12 +47,41 @@ def on_split(score: Scorer, dataset: Dataset) -> Scorer:
         raise DataError(f"data set '{dataset.name}': {score.name} cannot be computed: {error}") from None
 
 
-def chance_of(score: Scorer, dataset: Dataset) -> dict[str, Any] | None:
+def searches(dataset: Dataset, config: RetrievalConfig) -> list[list[int]]:
+    """``[gallery's size, right candidates, queries]``: all that chance hangs on, over the directions asked.
+
+    Of the whole data set, as the galleries are. Faulty queries count for nothing.
+    """
+    counts: Counter[tuple[int, int]] = Counter()
+    for direction in DIRECTIONS:
+        if config.side(direction) is None:
+            continue
+        candidates = {answer_of(candidate) for candidate in gallery(dataset.samples, direction)}
+        for sample in dataset.samples:
+            if sample.direction == direction and sample.fault is None:
+                counts[len(candidates), len(candidates.intersection(sample.answers))] += 1
+    return [[*sizes, queries] for sizes, queries in sorted(counts.items())]
+
+
+def chance_of_searches(score: Scorer, found: Sequence[Sequence[int]]) -> dict[str, Any] | None:
+    """What a random order scores in these ``searches``; None where that is 1, or there are none."""
+    if score.of_chance is None or not found:
+        return None
+    total = sum(queries for _, _, queries in found)
+    value = sum(queries * score.of_chance(size, right) for size, right, queries in found) / total
+    return asdict(Chance(value, "a random order of the gallery")) if value < 1.0 else None
+
+
+def chance_of(
+    score: Scorer, dataset: Dataset, config: RetrievalConfig | None = None
+) -> dict[str, Any] | None:
     """What a model scores that does not look; None where it is not known, or where it is 1.
 
     Of captions: the best of some captions of the set, always given. It is chosen on every other picture and
-    scored on the others, and the other way round.
+    scored on the others, and the other way round. Of retrieval, which needs ``config``: a random order.
     """
+    if score.task == "retrieval":
+        return None if config is None else chance_of_searches(score, searches(dataset, config))
     if score.task != "captioning":
         return chance_under(score, None if dataset.chance is None else asdict(dataset.chance))
     sound = {sample.group: sample for sample in dataset.samples if sample.fault is None}

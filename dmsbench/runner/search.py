@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from dmsbench.data.base import Dataset, Sample
+from dmsbench.data.retrieval import DIRECTIONS
 from dmsbench.grid import CLEAN, View
 from dmsbench.models.retrieval import EncodedText, Item, Ranking, Retriever
 from dmsbench.runner.arms import tried
@@ -18,8 +18,9 @@ from dmsbench.runner.encodings import Encodings
 from dmsbench.runner.rows import Outcome
 from dmsbench.runner.views import ABSENT_HASH, ImageView, TextView, text_hash
 from dmsbench.suite import RetrievalConfig
+from dmsbench.tasks.retrieval import ranks
 
-IMAGE_TO_TEXT, TEXT_TO_IMAGE = DIRECTIONS = ("image_to_text", "text_to_image")
+IMAGE_TO_TEXT, TEXT_TO_IMAGE = DIRECTIONS
 
 #: A sample's text as shown under a view.
 Reader = Callable[[Sample, View], TextView]
@@ -228,11 +229,5 @@ def _outcome(ranking: Ranking, query: int, item: int, right: Sequence[int], name
             *map(float, signals.uncertainty[item]),
             float(signals.consistency[item]),
         ),
-        rank=_rank(scores, right),
+        rank=int(ranks(scores[None], [right])[0]),
     )
-
-
-def _rank(scores: npt.NDArray[np.float64], right: Sequence[int]) -> int:
-    """Where the best right candidate stands, from 1, behind every wrong one that it ties with."""
-    wrong = np.delete(scores, right)
-    return 1 + int((wrong >= scores[list(right)].max()).sum())

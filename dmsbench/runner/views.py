@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import corruptions
 from dmsbench.corruption_settings import Applied, plain
-from dmsbench.data.base import Dataset, Direction, Sample, SampleError, load_image
+from dmsbench.data.base import Dataset, Sample, SampleError, load_image
 from dmsbench.grid import View
 from dmsbench.models.base import Image
 
@@ -80,8 +80,8 @@ class Views:
     ) -> None:
         self.seed, self.dataset = seed, dataset
         self._plain, self._applied = plain(profile), applied or {}
-        self._exchanges: dict[tuple[str, Direction | None], Mapping[str, str]] = {}
-        self._evidence: dict[Direction | None, dict[str, str]] = {}
+        self._exchanges: dict[tuple[str, str | None], Mapping[str, str]] = {}
+        self._evidence: dict[str | None, dict[str, str]] = {}
         self._clean: dict[str, ImageView] = {}
 
     def forget(self) -> None:
@@ -113,7 +113,12 @@ class Views:
         return _seen(pixels, clean)
 
     def text(self, sample: Sample, view: View) -> TextView:
-        """The text of a sample under a view; a question beside a context is never corrupted."""
+        """The text of a sample under a view; a question beside a context is never corrupted.
+
+        An item of retrieval without a title has no text, whatever the view.
+        """
+        if _untitled(sample):
+            return TextView(sample.question, None, False, ABSENT_HASH, False)
         clean = text_hash(sample.evidence)
         if view.is_clean:
             return TextView(sample.question, sample.context, True, clean, False)
@@ -148,30 +153,26 @@ class Views:
             return None
         if name == "mask_text":
             return corruptions.masked_text(sample.evidence)
-        evidence = self._exchanged(sample.direction)
-        other = self._exchange(name, tuple(evidence), sample.direction).get(sample.id, sample.id)
-        return evidence.get(other, sample.evidence)
-
-    def _exchanged(self, direction: Direction | None) -> Mapping[str, str]:
-        """The texts that a mismatch exchanges: titles with titles, captions with captions."""
-        if direction not in self._evidence:
-            self._evidence[direction] = {
+        # Of retrieval titles are exchanged for titles and captions for captions.
+        among = sample.direction
+        if among not in self._evidence:
+            self._evidence[among] = {
                 other.id: other.evidence
                 for other in self.dataset.samples
-                if other.fault is None
-                and other.direction == direction
-                and not (direction == "image_to_text" and other.context is None)
+                if other.fault is None and other.direction == among and not _untitled(other)
             }
-        return self._evidence[direction]
+        evidence = self._evidence[among]
+        if sample.id not in evidence:
+            return sample.evidence
+        return evidence[self._exchange(name, tuple(evidence), among)[sample.id]]
 
     def _exchange(
-        self, corruption: str, units: tuple[str, ...], direction: Direction | None = None
+        self, corruption: str, units: tuple[str, ...], among: str | None = None
     ) -> Mapping[str, str]:
-        """Who is shown whose under a mismatch, worked out once."""
-        if (corruption, direction) not in self._exchanges:
-            found = corruptions.derangement(self.seed, units, corruption)
-            self._exchanges[corruption, direction] = found
-        return self._exchanges[corruption, direction]
+        """Who is shown whose under a mismatch, worked out once for those ``among`` whom it is done."""
+        if (corruption, among) not in self._exchanges:
+            self._exchanges[corruption, among] = corruptions.derangement(self.seed, units, corruption)
+        return self._exchanges[corruption, among]
 
     def _clean_image(self, group: str) -> ImageView:
         known = self._clean.get(group)
@@ -203,6 +204,10 @@ class Views:
         if donor.error is not None:
             return ImageView(None, "", True, f"the other sample's image: {donor.error}", "corruption_error")
         return ImageView(donor.pixels, donor.hash, donor.hash != clean.hash)
+
+
+def _untitled(sample: Sample) -> bool:
+    return sample.direction == "image_to_text" and sample.context is None
 
 
 def _pixels(view: ImageView) -> Image:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from dmsbench.errors import UnknownNameError
-from dmsbench.tasks import vqa, vqa_v2
+from dmsbench.tasks import retrieval, vqa, vqa_v2
 from dmsbench.tasks.answer_parsing import PARSING_SIGNATURE, short_answer
 from dmsbench.tasks.captions import attributes, bleu, chrf, rouge
 from dmsbench.tasks.captions.cider import HIGHEST, CiderD
@@ -38,6 +39,10 @@ class Scorer:
     graded: bool = False
     #: Makes function and signature from a whole split, each image's references once; None: needs no split.
     of_split: Callable[[Sequence[Sequence[str]]], tuple[ScoreFunction, str]] | None = None
+    #: Of retrieval: the score of a rank, counted from 1, in place of ``function``.
+    of_rank: Callable[[int], float] | None = None
+    #: Of retrieval: what a random order scores, of a gallery's size and how many in it are right.
+    of_chance: Callable[[int, int], float] | None = None
 
     def on(self, images: Sequence[Sequence[str]]) -> Scorer:
         """The score with what it takes from a whole split: ``images`` has each image's references, once.
@@ -69,6 +74,27 @@ def _cider_d(images: Sequence[Sequence[str]]) -> tuple[ScoreFunction, str]:
     cider = CiderD([tokenise(text) for text in references] for references in images)
     signature = f"{cider.signature(None)}|{_SCALE}"
     return _of_words(lambda words, known: cider.score(words, known) / HIGHEST), signature
+
+
+def _no_rank(prediction: str, references: Sequence[str]) -> float:
+    raise ValueError("a score of retrieval is computed from a rank, not from references")
+
+
+def _ranked(
+    name: str, description: str, of_rank: Callable[[int], float], of_chance: Callable[[int, int], float]
+) -> Scorer:
+    """A score of retrieval."""
+    signature = f"{name}|ties:against|v1"
+    return Scorer(
+        name,
+        "retrieval",
+        signature,
+        description,
+        _no_rank,
+        graded=True,
+        of_rank=of_rank,
+        of_chance=of_chance,
+    )
 
 
 #: CIDEr-D's own scale ends at 10; records hold scores up to 1.
@@ -148,6 +174,21 @@ _SCORERS = {
         ),
         Scorer(
             "chrf", "captioning", chrf.signature(None), "chrF2 of the best reference", chrf.chrf, graded=True
+        ),
+        *(
+            _ranked(
+                f"recall_at_{k}",
+                f"1 where a right candidate is {'first' if k == 1 else f'among the first {k}'}, else 0",
+                partial(retrieval.recall_at, k),
+                partial(retrieval.expected_recall, k),
+            )
+            for k in retrieval.RECALLS
+        ),
+        _ranked(
+            "reciprocal_rank",
+            "1 over the rank of the best right candidate",
+            retrieval.reciprocal_rank,
+            retrieval.expected_reciprocal_rank,
         ),
     )
 }

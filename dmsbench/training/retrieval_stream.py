@@ -9,7 +9,8 @@ import numpy as np
 import torch
 from transformers import PreTrainedTokenizerFast
 
-from dmsbench.data.scenes.language import TITLED, caption, context
+from dmsbench.data.scenes import TITLED
+from dmsbench.data.scenes.language import caption, context
 from dmsbench.data.scenes.world import COLOURS, SHAPES, SIZES, Scene, Thing
 from dmsbench.training.packing import cut
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from dmsbench.errors import DmsbenchError, SuiteError, UnknownNameError
 from dmsbench.grid import Condition, View
 from dmsbench.models.spec import parse
-from dmsbench.suite import Suite, builtin_suites, load_suite
+from dmsbench.suite import RetrievalConfig, Suite, builtin_suites, load_suite
 
 GOOD: dict[str, Any] = {
     "name": "mine",
@@ -27,6 +27,7 @@ GOOD: dict[str, Any] = {
         "joint": [{"image": "contrast", "text": "ocr"}],
     },
 }
+RETRIEVAL: dict[str, Any] = {"task": "retrieval", "dataset": {"name": "scenes"}}
 
 
 def write(folder: Path, content: Any) -> str:
@@ -36,7 +37,13 @@ def write(folder: Path, content: Any) -> str:
 
 
 def test_builtin_suites_load_and_hold_what_they_promise() -> None:
-    assert set(builtin_suites()) == {"smoke", "vqa-corrupt", "context-vqa-corrupt", "caption-corrupt"}
+    assert set(builtin_suites()) == {
+        "smoke",
+        "vqa-corrupt",
+        "context-vqa-corrupt",
+        "caption-corrupt",
+        "retrieval-corrupt",
+    }
     suite = load_suite("vqa-corrupt")
     assert len(suite.conditions) == 1 + 19 * 5
     assert suite.models == ("baseline", "dms")
@@ -101,6 +108,15 @@ def test_conditions_clean_first_and_on_the_side_that_a_corruption_targets(tmp_pa
         ({"dataset": {"name": "scenes", "level": 4}}, "level: input should be less than or equal to 3"),
         ({"dataset": {"name": "scenes", "count": 0}}, "count: input should be greater than or equal"),
         ({"dataset": {"name": "scenes", "path": "x"}}, "dataset: 'path' belongs to the local data set"),
+        ({"retrieval": {}}, "retrieval: belongs to the task retrieval, not to vqa"),
+        (RETRIEVAL | {"dataset": GOOD["dataset"]}, "dataset: easy_vqa has no captions; use scenes or local"),
+        (RETRIEVAL | {"retrieval": {"image_to_txt": "query"}}, "did you mean 'image_to_text'"),
+        (RETRIEVAL | {"retrieval": {"image_to_text": "left"}}, r"retrieval\.image_to_text: input should be"),
+        (
+            RETRIEVAL | {"retrieval": {"image_to_text": None, "text_to_image": None}},
+            "retrieval: at least one direction",
+        ),
+        (RETRIEVAL | {"score": "exact_match"}, "unknown score 'exact_match'"),
         ({"dataset": {"name": "scenes", "levl": 1}}, "levl: unknown key 'levl': did you mean 'level'"),
     ],
 )
@@ -112,6 +128,23 @@ def test_a_bad_suite_is_refused_with_file_key_and_expectation(
         load_suite(path)
     assert str(caught.value).startswith(path)
     assert "\n" not in str(caught.value)
+
+
+def test_retrieval_says_which_side_of_which_search_is_corrupted() -> None:
+    found = load_suite("retrieval-corrupt")
+    assert (found.task, found.score, found.limit) == ("retrieval", "recall_at_1", 300)
+    assert len(found.conditions) == 1 + 14 * 3
+    plain = Suite.model_validate(GOOD | RETRIEVAL)
+    assert plain.score == "recall_at_1"
+    assert plain.retrieval == found.retrieval == RetrievalConfig()
+    assert (RetrievalConfig().side("image_to_text"), RetrievalConfig().side("text_to_image")) == (
+        "query",
+        "gallery",
+    )
+    one = {"image_to_text": None, "text_to_image": "both"}
+    changed = Suite.model_validate(GOOD | RETRIEVAL | {"retrieval": one}).changed(seed=3, only=["clean"])
+    assert changed.retrieval == RetrievalConfig(image_to_text=None, text_to_image="both")
+    assert Suite.model_validate(GOOD).changed(seed=3).retrieval is None
 
 
 def test_broken_files(tmp_path: Path) -> None:

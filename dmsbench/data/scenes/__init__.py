@@ -13,7 +13,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from corruptions import Topic
 from dmsbench.data.base import Dataset, Sample, fingerprint, question_prior
+from dmsbench.data.retrieval import Item, Text, item_id, queries
 from dmsbench.data.scenes import language, world
 from dmsbench.data.scenes.render import render
 from dmsbench.errors import DataError
@@ -24,11 +26,15 @@ LEVELS = tuple(world.LEVELS)
 PICTURES = {"train": 2000, "validation": 400, "test": 400}
 QUESTIONS = len(language.KINDS)
 LICENCE = "generated, CC0"
+#: The chance of a thing to be named in a title: a title tells less than a context.
+TITLED = 0.6
 
 #: Fixes the data; not the suite's seed.
 DATA_SEED = 20261101
 #: Training pictures that chance is counted from.
 _PRIOR_PICTURES = 2000
+#: A caption names shapes, colours, sizes and places, and all that there is.
+_CAPTIONS_TELL: tuple[Topic, ...] = ("colour", "position", "count", "size")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +59,8 @@ def load(split: str = "test", level: int = 1, count: int | None = None, task: st
 
     For captioning each picture has one sample: what there is, a context, and the caption that tells it all.
 
+    For retrieval each picture is an item with a title that tells part of it, and has one text, its caption.
+
     Pictures are independent draws in the order drawn, so that a limit takes a fair prefix and more pictures
     contain fewer. A context belongs to one question: another question about the same picture has its own,
     which may leave out another thing. Of one thing alone there are few scenes: at level 1 a split shows the
@@ -69,6 +77,9 @@ def load(split: str = "test", level: int = 1, count: int | None = None, task: st
         raise DataError(f"scenes: count must be at least 1, not {count}")
     if task == "captioning":
         samples = tuple(_captions(split, level, count))
+        return Dataset("scenes", split, samples, fingerprint(samples), LICENCE)
+    if task == "retrieval":
+        samples = tuple(_queries(split, level, count))
         return Dataset("scenes", split, samples, fingerprint(samples), LICENCE)
     samples = tuple(_samples(split, level, count))
     if split == "train" and count >= _PRIOR_PICTURES:
@@ -111,11 +122,19 @@ def _captions(split: str, level: int, count: int) -> list[Sample]:
             question=language.TELL,
             answers=(language.caption(scene),),
             context=language.context(scene, rng),
-            # A caption names shapes, colours, sizes and places, and all that there is.
-            about=("colour", "position", "count", "size"),
+            about=_CAPTIONS_TELL,
         )
         for group, scene, rng in _pictures(split, level, count, 1)
     ]
+
+
+def _queries(split: str, level: int, count: int) -> list[Sample]:
+    items, texts = [], []
+    for group, scene, rng in _pictures(split, level, count, 2):
+        title = language.context(scene, rng, mentioned=TITLED)
+        items.append(Item(item_id(group), group, Picture(scene), title))
+        texts.append(Text(f"{group}/caption", group, language.caption(scene), _CAPTIONS_TELL))
+    return queries(items, texts)
 
 
 def _pictures(

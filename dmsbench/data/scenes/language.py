@@ -17,8 +17,6 @@ ANSWERS = ("yes", "no", *(str(n) for n in range(6)), *COLOURS, *SHAPES, *SIZES)
 
 #: Asks for all of the evidence in a sentence: what captioning asks.
 TELL = "what is there?"
-#: The chance that a title names a thing: it tells less than a context does.
-TITLED = 0.6
 
 
 @dataclass(frozen=True, slots=True)

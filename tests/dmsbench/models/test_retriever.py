@@ -23,7 +23,7 @@ WIDTH = 6
 
 
 class Toy:
-    """An adapter whose pictures and texts are random unit vectors, and whose second stage is a hash of them."""
+    """An adapter whose vectors are random, and whose second stage is a hash of what it judges."""
 
     state_key = weights_hash = config_hash = "toy"
     parameters = 0

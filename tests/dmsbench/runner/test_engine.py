@@ -20,7 +20,7 @@ from dmsbench.runner.run import Job, execute, key_maker, prepare
 from dmsbench.runner.store import frame
 from dmsbench.runner.views import Views
 from dmsbench.suite import Suite, load_suite
-from dmsbench.tasks.vqa import exact_match
+from dmsbench.tasks.scorers import scorer
 
 
 def arms(job: Job, *models: EchoModel) -> list[Arm]:
@@ -34,7 +34,7 @@ def engine(job: Job, *models: EchoModel, batch_size: int = 16) -> LocalEngine:
         views,
         arms(job, *models),
         batch_size=batch_size,
-        build=row_builder(exact_match),
+        build=row_builder(scorer("exact_match")),
         truth=job.truth,
     )
 
@@ -268,7 +268,7 @@ def test_a_scorer_out_of_range_stops_the_run(job: Job) -> None:
         views,
         arms(job, EchoModel()),
         batch_size=8,
-        build=row_builder(lambda *_: 1.5),
+        build=row_builder(replace(scorer("exact_match"), function=lambda *_: 1.5)),
         truth=job.truth,
     )
     with pytest.raises(ValueError, match=r"the scorer gave 1\.5"):

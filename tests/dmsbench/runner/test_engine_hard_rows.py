@@ -24,7 +24,7 @@ from dmsbench.runner.run import Job, key_maker, prepare
 from dmsbench.runner.store import frame
 from dmsbench.runner.views import ImageView, TextView, Views
 from dmsbench.suite import load_suite
-from dmsbench.tasks.vqa import exact_match
+from dmsbench.tasks.scorers import scorer
 
 
 @dataclass
@@ -41,7 +41,12 @@ def run(job: Job, model: EchoModel, batch_size: int = 64, plan: Plan | None = No
     views = Views(job.suite.seed, job.dataset, job.suite.profile)
     arm = Arm(model.name, model, key_maker(job, model.name, model.settings()))
     engine = LocalEngine(
-        job.folder, views, [arm], batch_size=batch_size, build=row_builder(exact_match), truth=job.truth
+        job.folder,
+        views,
+        [arm],
+        batch_size=batch_size,
+        build=row_builder(scorer("exact_match")),
+        truth=job.truth,
     )
     return engine.run(plan or job.plan)
 

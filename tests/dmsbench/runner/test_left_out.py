@@ -19,7 +19,7 @@ from dmsbench.runner.store import frame
 from dmsbench.runner.views import Views
 from dmsbench.scores import compare, scorecard
 from dmsbench.suite import load_suite
-from dmsbench.tasks.vqa import exact_match
+from dmsbench.tasks.scorers import scorer
 
 GRID = """name: little
 dataset: {name: local, path: questions.jsonl}
@@ -49,7 +49,7 @@ def ready(folder: Path, **changes: Any) -> Job:
 
 def answered(job: Job, model: EchoModel) -> Tally:
     arm = Arm(model.name, model, key_maker(job, model.name, model.settings()))
-    build, views = row_builder(exact_match), Views(job.suite.seed, job.dataset)
+    build, views = row_builder(scorer("exact_match")), Views(job.suite.seed, job.dataset)
     return LocalEngine(job.folder, views, [arm], batch_size=16, build=build, truth=job.truth).run(job.plan)
 
 
