@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from enum import Enum
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -73,7 +74,9 @@ def fit(
     ] = None,
     limit: Annotated[
         int | None,
-        typer.Option("--limit", min=0, help="Training samples; 0: all. Default 16000, of captions 4000."),
+        typer.Option(
+            "--limit", min=0, help="Training samples; 0: all. Default 16000, of captions 4000, of items 3000."
+        ),
     ] = None,
     signals: Annotated[
         Signals,
@@ -129,11 +132,7 @@ def fit(
     spec = parse(model)
     _check_folder(out)
     loaded = load_suite(suite)
-    if loaded.task == "captioning" and source is Source.PROBE:
-        raise DmsbenchError(
-            f"--source probe: suite '{loaded.name}' is of captions, whose tokens probes do not see; use "
-            "--source corner"
-        )
+    _check_task(loaded, source, mwcl)
     loaded.differing()  # a missing backend must not cost the seconds that importing torch takes
     families = chosen_families(corruption or (), held_out or ())
     dataset = _training_data(loaded, data, images)
@@ -143,15 +142,14 @@ def fit(
     from transformers.utils import logging as transformers_logging
 
     from dmsbench.cli.progress import counting
-    from dmsbench.models.zoo import Zoo, pick_device
+    from dmsbench.models.zoo import pick_device
     from dmsbench.training import fit as fitting
 
     if threads is not None:
         torch.set_num_threads(threads)
     messages = Console(stderr=True, quiet=quiet)
     transformers_logging.disable_progress_bar()
-    adapter = Zoo(pick_device(device), task=loaded.task).adapter(spec)
-    usual = fitting.CAPTIONS if loaded.task == "captioning" else fitting.LIMIT
+    usual = {"captioning": fitting.CAPTIONS, "retrieval": fitting.ITEMS}.get(loaded.task, fitting.LIMIT)
     plan = fitting.FitPlan(
         families,
         reserved(held_out or ()),
@@ -162,6 +160,7 @@ def fit(
         each_token=loaded.task == "captioning",
         mwcl=mwcl,
     )
+    fit = _fitting(spec, loaded, pick_device(device))
     messages.print(
         f"{spec.name} on {dataset.name}/{dataset.split}: clean, {', '.join(families)}",
         highlight=False,
@@ -169,16 +168,28 @@ def fit(
         soft_wrap=True,
     )
     with counting(messages, "views of images") as show:
-        folder, reached = fitting.fit(
-            adapter,
+        folder, reached = fit(
             dataset,
             loaded,
             out,
             plan,
-            batch_size=fitting.rows_a_batch(adapter),
             on_progress=lambda event: show(event.done, event.total, f"{event.rows:,} rows"),
         )
     _print(reached, folder, spec, out, Console(quiet=quiet))
+
+
+def _fitting(spec: ModelSpec, suite: Suite, device: str) -> Callable[..., tuple[FittedFolder, Figures]]:
+    """What fits this checkpoint on the suite's task."""
+    if suite.task == "retrieval":
+        from dmsbench.models.retrieval_zoo import RetrievalZoo
+        from dmsbench.training import retrieval_fit
+
+        return partial(retrieval_fit.fit, RetrievalZoo(device).adapter(spec))
+    from dmsbench.models.zoo import Zoo
+    from dmsbench.training import fit as fitting
+
+    adapter = Zoo(device, task=suite.task).adapter(spec)
+    return partial(fitting.fit, adapter, batch_size=fitting.rows_a_batch(adapter))
 
 
 def _training_data(suite: Suite, data: Path | None, images: Path | None) -> Dataset:
@@ -214,6 +225,20 @@ def _pictures(dataset: Dataset) -> set[Path]:
     """The files of the images that can be asked about."""
     images = (sample.image for sample in dataset.samples if sample.fault is None)
     return {image.resolve() for image in images if isinstance(image, Path)}
+
+
+def _check_task(suite: Suite, source: Source, mwcl: float) -> None:
+    """Probes and hidden states are of answers to questions."""
+    reasons = {
+        "captioning": "is of captions, whose tokens probes do not see",
+        "retrieval": "is of retrieval, where nothing is asked that a probe could answer",
+    }
+    if source is Source.PROBE and suite.task in reasons:
+        raise DmsbenchError(
+            f"--source probe: suite '{suite.name}' {reasons[suite.task]}; use --source corner"
+        )
+    if mwcl and suite.task == "retrieval":
+        raise DmsbenchError(f"--mwcl: suite '{suite.name}' is of retrieval, where no answers are fused")
 
 
 def _check_folder(out: Path) -> None:

@@ -42,10 +42,28 @@ def main() -> None:
     scenes.add_argument("--from", dest="start", type=Path, help="a reader or a checkpoint to go on from")
     scenes.add_argument("--tower-steps", type=int, help="steps of stage 1, the vision tower")
     scenes.add_argument("--steps", type=int, help="steps of stage 2, the whole model")
+    retrieval = commands.add_parser("retrieval", help="train a checkpoint that retrieves scenes")
+    retrieval.add_argument("out", type=Path, help="folder for the checkpoint")
+    retrieval.add_argument(
+        "--family",
+        choices=("blip-2", "clip"),
+        default="blip-2",
+        help="tiny-blip2-retrieval or tiny-clip-scenes",
+    )
+    retrieval.add_argument(
+        "--from",
+        dest="start",
+        type=Path,
+        help="the scenes checkpoint whose tower it begins with; by default the embedded one",
+    )
+    retrieval.add_argument("--seed", type=int, default=0, help="of the initial weights and of the scenes")
+    retrieval.add_argument("--level", type=int, choices=(1, 2, 3), help="difficulty of the scenes")
+    retrieval.add_argument("--steps", type=int, help="steps of both stages together")
+    retrieval.add_argument("--pictures", type=int, help="pictures a step")
     rule = commands.add_parser("rule", help="choose alpha and beta of the rule-based scheduler on validation")
     rule.add_argument("checkpoint", type=Path, help="the checkpoint's folder; scheduler.json goes there")
     rule.add_argument("--samples", type=int, default=500, help="validation samples")
-    for command in (train, reader, scenes, rule):
+    for command in (train, reader, scenes, retrieval, rule):
         command.add_argument("--threads", type=int, help="CPU threads (torch's default if not given)")
     given = parser.parse_args()
 
@@ -66,6 +84,8 @@ def _run(given: argparse.Namespace) -> None:
         _train_reader(given)
     elif given.command == "scenes":
         _train_scenes(given)
+    elif given.command == "retrieval":
+        _train_retrieval(given)
     else:
         from dmsbench.training.rule import choose
 
@@ -109,6 +129,24 @@ def _train_scenes(given: argparse.Namespace) -> None:
     found = train(Recipe(seed=given.seed, **_given(wanted)), given.out, _say, given.start)
     shares = ", ".join(f"{name} {share:.4f}" for name, share in found.items())
     _say(f"saved to {given.out}; validation accuracy: {shares}")
+
+
+def _train_retrieval(given: argparse.Namespace) -> None:
+    from dmsbench.models.spec import checkpoint_folder
+    from dmsbench.training.retrieval import STARTS, Recipe, train
+    from dmsbench.training.saving import weights_hash
+
+    start = given.start or checkpoint_folder(STARTS[given.family])
+    wanted = {
+        "level": given.level,
+        "family": given.family,
+        "steps": given.steps,
+        "pictures_per_step": given.pictures,
+        "start": weights_hash(start),
+    }
+    found = train(Recipe(seed=given.seed, **_given(wanted)), start, given.out, _say)
+    shares = ", ".join(f"{name} {share:.4f}" for name, share in found.items())
+    _say(f"saved to {given.out}; validation recall at 1: {shares}")
 
 
 def _given(wanted: dict[str, Any]) -> dict[str, Any]:

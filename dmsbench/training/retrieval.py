@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,8 @@ from dmsbench.training.saving import weights_hash
 from dmsbench.training.scene_stream import Source, place_labels
 
 FAMILIES = tuple(TRAINEES)
+#: The embedded checkpoint that each begins with.
+STARTS = MappingProxyType({"blip-2": "tiny-blip2-scenes", "clip": "tiny-llava-scenes"})
 #: Steps from one line of the log to the next.
 SAY_EVERY = 100
 
@@ -37,8 +40,8 @@ class Recipe:
     level: int = 2
     #: The hash of the checkpoint whose tower (and Q-Former) training starts from.
     start: str = ""
-    steps: int = 2500
-    pictures_per_step: int = 64
+    steps: int = 2000
+    pictures_per_step: int = 48
     matrix_rate: float = 2e-3
     rate: float = 2e-3
     tuned_tower_rate: float = 3e-4
