@@ -57,7 +57,7 @@ class Ranking:
     """Scores of C candidates for each of Q queries.
 
     ``scores`` (Q, C) float64, higher is better, never NaN; −inf where there is nothing to compare (no
-    evidence that this model may look at). ``confidence`` (Q,) in [0, 1]: the probability of the best
+    picture and no title, or no text). ``confidence`` (Q,) in [0, 1]: the probability of the best
     candidate. ``margin`` (Q,): the gap between the scores of the best and the second, 0 or more; NaN where
     there is none. ``weights`` (I, M) and ``signals`` are of the items of the call, None where nothing is
     weighed.

@@ -51,7 +51,7 @@ class PointRetriever:
     from the title and from both, as far as they have a share: the log-odds of Σ_p π_p P_p(match), plus the
     first stage's similarity as BLIP-2 adds it.
 
-    An item that lacks a modality is seen by the other alone.
+    An item that lacks a modality is seen by the other alone, by every model.
     """
 
     def __init__(self, adapter: RetrievalAdapter, weigher: Weigher) -> None:
@@ -143,12 +143,11 @@ class PointRetriever:
 
     def _seen(self, items: Sequence[Item], there: torch.Tensor) -> _Seen:
         points = self.weigher.points
-        weights = there * torch.tensor(self.weigher.alone)
-        usable = weights.sum(dim=1) > 0
-        weights = torch.where(usable[:, None], weights, torch.tensor(self.weigher.alone))
+        # What lacks a modality is seen by the other; what lacks both has no weights to speak of.
+        weights = torch.where(there.any(dim=1, keepdim=True), there.float(), 1.0)
         weights = weights / weights.sum(dim=1, keepdim=True)
         odds = torch.zeros(len(items), 3)
-        odds[:, :2] = there.float() / there.sum(dim=1, keepdim=True).clamp_min(1)
+        odds[:, :2] = there.float()
         signals = unmeasured(len(items))
         both = there.all(dim=1).nonzero()[:, 0]
         if len(both):
@@ -158,7 +157,7 @@ class PointRetriever:
             signals.confidence[both] = weighed.signals.confidence
             signals.uncertainty[both] = weighed.signals.uncertainty
             signals.consistency[both] = weighed.signals.consistency
-        return _Seen(weights, odds, usable, signals)
+        return _Seen(weights, odds, there.any(dim=1), signals)
 
     def _weighed(self, items: Sequence[Item]) -> Any:
         images = [item.image for item in items if item.image is not None]

@@ -40,10 +40,6 @@ class Weigher(Protocol):
         """The points that shares are of."""
 
     @property
-    def alone(self) -> tuple[float, float]:
-        """The point that an item with one modality is seen at, before what is missing is left out."""
-
-    @property
     def mixes(self) -> bool:
         """Whether shares weigh probabilities at several points, so that normalisers are needed."""
 
@@ -60,7 +56,6 @@ class AtPoint:
     mixes = False
 
     def __init__(self, weights: tuple[float, float] = (0.5, 0.5)) -> None:
-        self.alone = weights
         self.points = UNIFORM if weights == (0.5, 0.5) else Points(("fixed",), (weights,))
 
     def weigh(self, images: Sequence[EncodedImage], titles: Sequence[EncodedText]) -> Weighed:
@@ -70,7 +65,10 @@ class AtPoint:
 
     def settings(self) -> dict[str, Any]:
         """The point; static fusion has none."""
-        return {} if self.points == UNIFORM else {"fusion": {"method": "fixed", "weights": list(self.alone)}}
+        if self.points == UNIFORM:
+            return {}
+        point = ",".join(f"{weight:g}" for weight in self.points.weights[0])
+        return {"fusion": {"method": "weights", "scheduler": "fixed", "point": point}}
 
 
 class ByEvidence:
@@ -81,7 +79,6 @@ class ByEvidence:
     """
 
     mixes = True
-    alone = (0.5, 0.5)
 
     def __init__(
         self,

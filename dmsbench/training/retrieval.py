@@ -173,11 +173,17 @@ class Trainer:
         }
 
 
-def train(recipe: Recipe, start: Path, out: Path, log: Callable[[str], None] = print) -> dict[str, float]:
+def train(
+    recipe: Recipe,
+    start: Path,
+    out: Path,
+    log: Callable[[str], None] = print,
+    validation: int = 400,
+) -> dict[str, float]:
     """Trains the checkpoint from another's tower and saves it (fp16) to ``out``; returns its validation.
 
     No scene of the validation or test split is drawn in training. The same recipe on the same library
-    versions and thread count gives the same weights.
+    versions and thread count gives the same weights. ``validation``: items to search there.
     """
     if weights_hash(start) != recipe.start:
         raise DataError(f"the recipe starts from weights {recipe.start or '(none)'}, not from {start}")
@@ -194,7 +200,7 @@ def train(recipe: Recipe, start: Path, out: Path, log: Callable[[str], None] = p
                 shares = ", ".join(f"{name} {loss:.4f}" for name, loss in losses.items())
                 log(f"{time.perf_counter() - began:6.0f} s  step {step + 1}/{recipe.steps}: {shares}")
                 kept = []
-    found = recalls(trainee, recipe.level)
+    found = recalls(trainee, recipe.level, validation)
     facts: dict[str, Any] = {
         "name": trainee.name,
         "recipe": asdict(recipe),
@@ -232,7 +238,7 @@ def recalls(
         found[f"{name}, items"] = float((cosines >= right[None]).sum(0).eq(1).double().mean())
     if isinstance(trainee, Blip2RetrievalTrainee):
         for name, cosines in (("texts", both), ("items", both.T)):
-            best = cosines.topk(8, dim=1).indices
+            best = cosines.topk(min(8, count), dim=1).indices
             found[f"first stage at 8, {name}"] = float(
                 (best == torch.arange(count)[:, None]).any(1).double().mean()
             )

@@ -17,7 +17,7 @@ from transformers import (
     PreTrainedTokenizerFast,
 )
 
-from dmsbench.errors import DataError
+from dmsbench.errors import DataError, ModelError
 from dmsbench.models.blip2_matching import (
     image_embeddings,
     match_logits,
@@ -29,6 +29,7 @@ from dmsbench.models.blip2_matching import (
     texts_of,
 )
 from dmsbench.models.blip2_retrieval import SCALE
+from dmsbench.models.loading import model_type
 from dmsbench.training.retrieval_architecture import (
     CLIP_END,
     build_blip2_retrieval,
@@ -160,8 +161,12 @@ TRAINEES: Mapping[str, type[Blip2RetrievalTrainee] | type[ClipTrainee]] = Mappin
 
 
 def _loaded(model_class: Any, folder: Path) -> Any:
+    wanted = model_class.config_class.model_type
     try:
+        found = model_type(folder, "main")
+        if found != wanted:
+            raise DataError(f"{folder} is a checkpoint of type {found}; the recipe starts from a {wanted}")
         return model_class.from_pretrained(folder, dtype=torch.float32)
-    except (OSError, ValueError, RuntimeError) as error:
+    except (OSError, ValueError, RuntimeError, ModelError) as error:
         reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
         raise DataError(f"{folder} is no checkpoint to start from: {reason}") from None
