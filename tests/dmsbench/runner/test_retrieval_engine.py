@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -441,6 +442,25 @@ def test_a_run_and_its_estimate_take_the_engine_of_the_task(tmp_path: Path) -> N
     assert found.seconds > 0
     assert made.run(job.plan).errors == {"hash": 0}
     assert estimate(job, arms, 16)[0].seconds == 0
+
+
+@dataclass
+class Slow(HashRetriever):
+    """Takes a while for each picture."""
+
+    def encode_images(self, images: Any, keys: Any) -> list[EncodedImage]:
+        time.sleep(0.005 * len(keys))
+        return super().encode_images(images, keys)
+
+
+def test_an_estimate_counts_the_gallery_however_few_ask(tmp_path: Path) -> None:
+    # 64 pictures under three views; where only queries are corrupted, clean ones and those that ask.
+    for side, pictures in (("gallery", 3 * 64), ("query", 64 + 3)):
+        job = ready(tmp_path / side, toy_dataset(64), limit=3, side=side, grid={"image": ["contrast"]})
+        arm = Arm("hash", Slow(), key_maker(job, "hash", {}))
+        (found,) = estimate(job, [arm], 16)
+        assert found.rows == 9
+        assert found.seconds > 0.8 * pictures * 0.005
 
 
 def left_out_rows(job: Job) -> int:
