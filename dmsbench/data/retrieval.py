@@ -48,19 +48,24 @@ def told(caption: str) -> str:
 def queries(items: Sequence[Item], texts: Sequence[Text]) -> list[Sample]:
     """Each item's query and then its texts', in the order given.
 
-    Captions that cannot be told apart are right for each other's items: own ones stand first among the
-    answers. An item is about what its texts are about. Every text's item is among ``items``, every item has a
-    text.
+    Captions that cannot be told apart are right for each other's items, and so are those of items that show
+    one file under one title: own ones stand first among the answers. An item is about what its texts are
+    about. Every text's item is among ``items``, every item has a text.
     """
     mine: dict[str, list[Text]] = defaultdict(list)
     equal: dict[str, list[Text]] = defaultdict(list)
     for text in texts:
         mine[text.group].append(text)
         equal[told(text.caption)].append(text)
+    same: dict[object, list[str]] = defaultdict(list)
+    for item in items:
+        same[_shows(item)].append(item.group)
+    twins = {item.group: same[_shows(item)] for item in items}
     found = []
     for item in items:
         own = mine[item.group]
-        alike = [text.id for one in own for text in equal[told(one.caption)]]
+        told_of = [*own, *(text for group in twins[item.group] for text in mine[group])]
+        alike = [text.id for one in told_of for text in equal[told(one.caption)]]
         named = {topic for text in own for topic in text.about}
         found.append(
             Sample(
@@ -75,7 +80,8 @@ def queries(items: Sequence[Item], texts: Sequence[Text]) -> list[Sample]:
             )
         )
         for text in own:
-            groups = dict.fromkeys([item.group, *(other.group for other in equal[told(text.caption)])])
+            equals = [item.group, *(other.group for other in equal[told(text.caption)])]
+            groups = dict.fromkeys([item.group, *(twin for group in equals for twin in twins[group])])
             found.append(
                 Sample(
                     text.id,
@@ -88,6 +94,11 @@ def queries(items: Sequence[Item], texts: Sequence[Text]) -> list[Sample]:
                 )
             )
     return found
+
+
+def _shows(item: Item) -> object:
+    """Equal for items that cannot be told apart, of one file and title; drawn pictures are one each."""
+    return (item.image, item.title) if isinstance(item.image, Path) else item.group
 
 
 def gallery(samples: Iterable[Sample], direction: Direction) -> tuple[Sample, ...]:

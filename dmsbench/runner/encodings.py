@@ -87,12 +87,21 @@ def _halving(
     found, trouble = tried(lambda: encode(keys))
     if trouble is None:
         for key, one in zip(keys, found, strict=True):
-            # One encoding that is no number would spoil its score for every query of a search.
-            finite = bool(torch.isfinite(one.embedding).all())
-            yield key, one if finite else "the model's encoding is not finite"
+            yield key, one if _finite(one) else "the model's encoding is not finite"
     elif len(keys) == 1:
         yield keys[0], trouble
     else:
         half = len(keys) // 2
         yield from _halving(encode, keys[:half])
         yield from _halving(encode, keys[half:])
+
+
+def _finite(encoded: EncodedImage | EncodedText) -> bool:
+    """Whether all of it are numbers: one that is none would spoil every query of a search.
+
+    Features too, which schedulers weigh by, and the tokens of a second stage.
+    """
+    parts = [encoded.embedding, encoded.features]
+    if isinstance(encoded, EncodedImage) and encoded.tokens is not None:
+        parts.append(encoded.tokens)
+    return all(bool(torch.isfinite(part).all()) for part in parts)

@@ -61,11 +61,15 @@ class Sight:
 
 @dataclass(frozen=True, slots=True)
 class Gallery:
-    """The candidates in order, as a model keeps them; who cannot be one, and why."""
+    """The candidates in order, as a model keeps them; who cannot be one, and why.
+
+    ``alike``: the places of those that show one and the same, two or more each.
+    """
 
     place: Mapping[str, int]
     members: Sequence[Any]
     failed: Mapping[str, Outcome]
+    alike: Sequence[Sequence[int]]
 
 
 class Search:
@@ -104,7 +108,10 @@ class Search:
             else:
                 place[name] = len(members)
                 members.append(found)
-        return Gallery(place, members, failed)
+        alike: dict[object, list[int]] = {}
+        for number, member in enumerate(members):
+            alike.setdefault(_content(member), []).append(number)
+        return Gallery(place, members, failed, [places for places in alike.values() if len(places) > 1])
 
     def shown(self, query: Sample) -> tuple[ImageView, TextView]:
         """What a record tells of a query: its item and text; changed where these or what it seeks are hit."""
@@ -162,6 +169,11 @@ class Search:
         if ranking is None:
             half = len(asked) // 2
             return self._ask(model, asked[:half], gallery) + self._ask(model, asked[half:], gallery)
+        # A product of matrices rounds equal rows differently: without this their place would decide.
+        scores = np.array(ranking.scores)
+        for places in gallery.alike:
+            scores[:, places] = scores[:, places].max(axis=1, keepdims=True)
+        ranking = replace(ranking, scores=scores)
         names = list(gallery.place)
         found = []
         for index, (query, _) in enumerate(asked):
@@ -207,6 +219,14 @@ def _read(shown: TextView, content: str | None, encodings: Encodings) -> Encoded
         return None
     text = encodings.text(content)
     return Outcome.failed("model_error", text) if isinstance(text, str) else text
+
+
+def _content(member: Item | EncodedText | None) -> object:
+    """What a candidate shows."""
+    if isinstance(member, Item):
+        image, title = member.image, member.title
+        return None if image is None else image.key, None if title is None else title.text
+    return None if member is None else member.text
 
 
 def _outcome(ranking: Ranking, query: int, item: int, right: Sequence[int], names: Sequence[str]) -> Outcome:

@@ -129,6 +129,23 @@ def test_a_row_without_a_title_is_of_an_item_that_has_one(tmp_path: Path) -> Non
     assert not any(sample.fault for sample in found.values())
 
 
+def test_items_of_one_file_and_title_are_right_for_each_others_texts(tmp_path: Path) -> None:
+    found = own(
+        tmp_path,
+        {"id": "a", "image": "x.png", "group": "1", "caption": "one"},
+        {"id": "b", "image": "x.png", "group": "2", "caption": "two"},
+        {"id": "c", "image": "x.png", "group": "3", "caption": "three", "title": "told apart"},
+        {"id": "d", "image": "y.png", "caption": "Two"},
+    )
+    assert found["a"].answers == ("1", "2")
+    assert found["b"].answers == ("2", "1", "y.png")
+    assert found["c"].answers == ("3",)
+    assert found["d"].answers[0] == "y.png" and set(found["d"].answers) == {"y.png", "1", "2"}
+    assert found["1/image"].answers == ("a", "b", "d")
+    assert found["2/image"].answers == ("b", "d", "a")
+    assert found["3/image"].answers == ("c",)
+
+
 def test_ids_are_one_each_whatever_rows_are_called(tmp_path: Path) -> None:
     found = own(
         tmp_path,

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+import time
+from dataclasses import dataclass, replace
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from toy_retrieval import HashRetriever, score, toy_dataset
@@ -17,7 +18,7 @@ from toy_retrieval import HashRetriever, score, toy_dataset
 import corruptions
 from dmsbench.data.base import Dataset, Sample
 from dmsbench.grid import CLEAN, View
-from dmsbench.models.retrieval import EncodedText, Item
+from dmsbench.models.retrieval import EncodedImage, EncodedText, Item, Ranking
 from dmsbench.runner.arms import Arm, Tally
 from dmsbench.runner.estimate import estimate
 from dmsbench.runner.job import Job, key_maker
@@ -28,6 +29,8 @@ from dmsbench.runner.run import automatic_batch_size, engine_of
 from dmsbench.runner.store import RunFolder, frame
 from dmsbench.runner.views import ABSENT_HASH, Views
 from dmsbench.suite import RetrievalConfig, Suite
+from dmsbench.tasks.scorers import scorer
+from dmsbench.truth import Truth
 
 GRID = {
     "image": ["contrast"],
@@ -62,7 +65,8 @@ def ready(
     )
     plan = Plan(in_blocks(dataset.samples[:limit], 2), by_image(made.conditions))
     identity = {"score": "none", "retrieval": config.model_dump()}
-    return Job(made, dataset, plan, identity, RunFolder(folder), None)  # type: ignore[arg-type]
+    truth = Truth(frozenset(made.include_false))
+    return Job(made, dataset, plan, identity, RunFolder(folder), scorer("recall_at_1", "retrieval"), truth)
 
 
 def engine(job: Job, *models: HashRetriever, batch_size: int = 16) -> RetrievalEngine:
@@ -73,7 +77,7 @@ def engine(job: Job, *models: HashRetriever, batch_size: int = 16) -> RetrievalE
         dataset=job.dataset,
         retrieval=job.suite.retrieval or RetrievalConfig(),
         batch_size=batch_size,
-        build=row_builder(lambda prediction, right: float(prediction in right)),
+        build=row_builder(job.score),
         truth=job.truth,
     )
 
@@ -205,6 +209,52 @@ def test_neither_order_nor_batch_size_decides_anything(
     other = replace(other, plan=Plan(in_blocks(turned, 3), other.plan.images[::-1]))
     run(other, HashRetriever(), batch_size=batch_size)
     pd.testing.assert_frame_equal(comparable(records(other)), comparable(records(job)))
+
+
+@dataclass
+class Uneven(HashRetriever):
+    """Rounds by place, as a product of matrices does: of equals it favours the first."""
+
+    def rank(self, *given: Any) -> Ranking:
+        found = super().rank(*given)
+        return replace(found, scores=found.scores - 1e-9 * np.arange(found.scores.shape[1]))
+
+
+def test_candidates_that_show_the_same_tie_however_a_model_rounds(tmp_path: Path) -> None:
+    data = toy_dataset()
+    same = tuple(s if s.context is None else replace(s, context="one title") for s in data.samples)
+    job = ready(tmp_path, replace(data, samples=same), side="both", grid={"modality": ["drop_image"]})
+    run(job, Uneven())
+    found = records(job)
+    dropped = found[(found["image_corruption"] == "drop_image") & (found["image_severity"] == 5)]
+    titled = dropped["group"].isin(["p0", "p1", "p3", "p4"])
+    sought = dropped[titled & (dropped["direction"] == "text_to_image")]
+    assert (sought["image_hash"] == ABSENT_HASH).all() and len(sought) == 8
+    assert (sought["rank"] >= 4).all(), "none of four equals is before the others"
+
+
+@dataclass
+class Overflowing(HashRetriever):
+    """Its vectors are sound, what schedulers or a second stage look at is not, of one picture."""
+
+    part: str = "features"
+    ill: str = ""
+
+    def encode_images(self, images: Any, keys: Any) -> list[EncodedImage]:
+        found = super().encode_images(images, keys)
+        bad = {self.part: torch.full((2, 3), torch.nan)}
+        return [replace(one, **bad) if one.key == self.ill else one for one in found]
+
+
+@pytest.mark.parametrize("part", ["features", "tokens"])
+def test_an_encoding_is_sound_in_all_its_parts(tmp_path: Path, part: str) -> None:
+    job = ready(tmp_path, grid={})
+    ill = Views(job.suite.seed, job.dataset).image("p1", CLEAN).hash
+    run(job, Overflowing(part=part, ill=ill))
+    found = records(job).set_index("sample_id")
+    failed = found[found["status"] != "ok"]
+    assert set(failed.index) == {"p1/image", "p1/t0", "p1/t1"}
+    assert failed["error"].str.contains("encoding is not finite").all()
 
 
 def test_only_what_is_missing_is_made_again(tmp_path: Path) -> None:
@@ -383,7 +433,6 @@ def test_weights_and_signals_are_of_the_item_that_is_asked_or_sought(tmp_path: P
 
 def test_a_run_and_its_estimate_take_the_engine_of_the_task(tmp_path: Path) -> None:
     job = ready(tmp_path)
-    job = replace(job, score=SimpleNamespace(function=lambda *_: 1.0))  # type: ignore[arg-type]
     model = HashRetriever()
     arms = [Arm("hash", model, key_maker(job, "hash", model.settings()))]
     made = engine_of(job, arms, job.folder, batch_size=automatic_batch_size(arms, "cpu"))
@@ -393,6 +442,25 @@ def test_a_run_and_its_estimate_take_the_engine_of_the_task(tmp_path: Path) -> N
     assert found.seconds > 0
     assert made.run(job.plan).errors == {"hash": 0}
     assert estimate(job, arms, 16)[0].seconds == 0
+
+
+@dataclass
+class Slow(HashRetriever):
+    """Takes a while for each picture."""
+
+    def encode_images(self, images: Any, keys: Any) -> list[EncodedImage]:
+        time.sleep(0.005 * len(keys))
+        return super().encode_images(images, keys)
+
+
+def test_an_estimate_counts_the_gallery_however_few_ask(tmp_path: Path) -> None:
+    # 64 pictures under three views; where only queries are corrupted, clean ones and those that ask.
+    for side, pictures in (("gallery", 3 * 64), ("query", 64 + 3)):
+        job = ready(tmp_path / side, toy_dataset(64), limit=3, side=side, grid={"image": ["contrast"]})
+        arm = Arm("hash", Slow(), key_maker(job, "hash", {}))
+        (found,) = estimate(job, [arm], 16)
+        assert found.rows == 9
+        assert found.seconds > 0.8 * pictures * 0.005
 
 
 def left_out_rows(job: Job) -> int:
