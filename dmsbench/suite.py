@@ -117,9 +117,12 @@ class Suite(Strict):
     @model_validator(mode="before")
     @classmethod
     def _retrieval_by_default(cls, data: Any) -> Any:
-        if isinstance(data, dict) and data.get("task") == "retrieval" and data.get("retrieval") is None:
-            return data | {"retrieval": RetrievalConfig()}
-        return data
+        if not isinstance(data, dict) or data.get("task") != "retrieval":
+            return data
+        searched = {"retrieval": RetrievalConfig()} if data.get("retrieval") is None else {}
+        # The usual two answer questions; these are the same two of what retrieves.
+        models = {} if "models" in data else {"models": ("baseline=baseline-retrieval", "dms=dms-retrieval")}
+        return data | searched | models
 
     @model_validator(mode="after")
     def _data_fit_the_task(self) -> Suite:

@@ -52,7 +52,7 @@ def _one_title(row: Row, titles: dict[str, Row]) -> Row:
     if row.fault is not None or row.title is None:
         return row
     first = titles.setdefault(row.group, row)
-    if row.title == first.title:
+    if row.title.split() == (first.title or "").split():
         return row
     return replace(
         row,

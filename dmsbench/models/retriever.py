@@ -22,6 +22,8 @@ from dmsbench.models.weighing import Weigher
 _ABOVE = 1e6
 #: What a second stage may look at: the picture alone, the title alone, or both, which is number 2.
 _PICTURE, _TITLE = 0, 1
+#: Decimals of a first-stage score.
+_DIGITS = 9
 #: Shares below this need no pass of their own.
 _LEAST = 1e-6
 
@@ -86,11 +88,14 @@ class PointRetriever:
         scores = first if by_item else first.T.copy()
         confident = _best_share(scores)
         if self.adapter.depth:
-            judged = self._judged(asked, searched, seen, scores, by_item=by_item)
-            scores = np.where(np.isnan(judged), scores / self.adapter.scale, judged)
-            best = np.nanmax(judged, axis=1, initial=-np.inf, where=~np.isnan(judged)) - _ABOVE
-            known = np.isfinite(best)
-            confident = np.where(known, 1.0 / (1.0 + np.exp(-np.clip(best, -50, 50))), confident)
+            leading = _leading(scores, self.adapter.depth)
+            judged = self._judged(asked, searched, seen, scores, leading, by_item=by_item)
+            best = np.where(leading, judged, -np.inf).max(axis=1, initial=-np.inf) - _ABOVE
+            confident = np.where(
+                leading.any(axis=1), 1.0 / (1.0 + np.exp(-np.clip(best, -50, 50))), confident
+            )
+            # What was judged counts even where it is no number: a fault of the model is not hidden.
+            scores = np.where(leading, judged, scores / self.adapter.scale)
         weights, signals = seen.weights, seen.signals
         if by_item and list(queries) != list(range(len(items))):
             weights, signals = _spread(weights, signals, queries, len(items))
@@ -110,16 +115,17 @@ class PointRetriever:
         seen = self._seen(items, there)
         if not told or not len(items):
             return scores, seen
-        against = torch.stack(vectors)
-        cosine = torch.zeros(len(items), len(MODALITIES), len(told))
+        against = torch.stack(vectors).double()
+        cosine = torch.zeros(len(items), len(MODALITIES), len(told), dtype=torch.float64)
         pictured, named = there[:, 0].nonzero()[:, 0].tolist(), there[:, 1].nonzero()[:, 0].tolist()
         if pictured:
-            pictures = torch.stack([_vectors(items[n].image) for n in pictured])
+            pictures = torch.stack([_vectors(items[n].image) for n in pictured]).double()
             cosine[pictured, 0] = cosines(pictures, against)
         if named:
-            cosine[named, 1] = torch.stack([_vectors(items[n].title) for n in named]) @ against.T
+            cosine[named, 1] = torch.stack([_vectors(items[n].title) for n in named]).double() @ against.T
         found = self._mixed(items, there, cosine, seen)
-        scores[np.ix_(range(len(items)), told)] = found.double().numpy()
+        # Equal candidates have to tie, wherever they stand: sums of products differ in their last bits.
+        scores[np.ix_(range(len(items)), told)] = np.round(found.numpy(), _DIGITS)
         return scores, seen
 
     def _mixed(
@@ -127,16 +133,16 @@ class PointRetriever:
     ) -> torch.Tensor:
         """Scaled similarities (I, T') from cosines (I, M, T')."""
         scale = self.adapter.scale
-        found = scale * torch.einsum("im,imt->it", seen.weights, cosine)
+        found = scale * torch.einsum("im,imt->it", seen.weights.double(), cosine)
         if self.weigher.mixes:
             both = there.all(dim=1).nonzero()[:, 0]
             if len(both):
                 weighed = self._weighed([items[n] for n in both.tolist()])
                 points = self.weigher.points
                 uniform = points.uniform
-                logits = scale * torch.einsum("pm,bmt->bpt", points.tensor, cosine[both])
-                shift = weighed.normaliser - weighed.normaliser[:, uniform : uniform + 1]
-                logs = weighed.shares.log()[:, :, None] + logits - shift[:, :, None]
+                logits = scale * torch.einsum("pm,bmt->bpt", points.tensor.double(), cosine[both])
+                shift = weighed.normaliser.double() - weighed.normaliser[:, uniform : uniform + 1]
+                logs = weighed.shares.double().log()[:, :, None] + logits - shift[:, :, None]
                 found[both] = torch.logsumexp(logs, dim=1)
         found[~seen.usable] = -torch.inf
         return found
@@ -170,13 +176,13 @@ class PointRetriever:
         texts: Sequence[EncodedText | None],
         seen: _Seen,
         scores: npt.NDArray[np.float64],
+        leading: npt.NDArray[np.bool_],
         *,
         by_item: bool,
     ) -> npt.NDArray[np.float64]:
-        """Second-stage scores (Q, C), raised above all others; NaN where not judged."""
-        wanted = _leading(scores, self.adapter.depth)
-        found = np.full(scores.shape, np.nan)
-        rows = [(int(q), int(c)) for q, c in zip(*np.nonzero(wanted), strict=True)]
+        """Second-stage scores (Q, C) of the ``leading``, raised above all others; 0 elsewhere."""
+        found = np.zeros(scores.shape)
+        rows = [(int(q), int(c)) for q, c in zip(*np.nonzero(leading), strict=True)]
         if not rows:
             return found
         pairs: list[Pair] = []

@@ -241,3 +241,26 @@ def test_never_more_than_the_depth_are_judged(row: list[float], depth: int) -> N
     found = _leading(np.array([row]), depth)[0]
     assert found.sum() <= depth or len(row) <= depth
     assert np.isfinite(np.array(row)[found]).all()
+
+
+@pytest.mark.parametrize("point", [(0.5, 0.5), (0.0, 1.0)])
+@pytest.mark.parametrize("depth", [0, 4])
+def test_items_of_equal_content_tie_wherever_they_stand(point: tuple[float, float], depth: int) -> None:
+    adapter = Toy(depth)
+    items, texts = _world(adapter, 40)
+    # A text-only model sees items of one title as one, whatever their pictures; others see equal items so.
+    twin = Item(items[0].image if point[0] else items[1].image, items[0].title)
+    crowd = [*items[:17], twin, *items[17:], twin]
+    scores = PointRetriever(adapter, AtPoint(point)).rank("text_to_image", crowd, texts, range(40)).scores
+    judged = (scores[:, [0, 17, 41]] > 1e5).sum(axis=1)
+    same = scores[np.isin(judged, (0, 3))][:, [0, 17, 41]]
+    assert len(same) == 40
+    assert (same == same[:, :1]).all()
+
+
+def test_a_second_stage_that_gives_no_number_is_not_hidden() -> None:
+    adapter = Toy(depth=2)
+    adapter.odds = lambda pair: float("nan")  # type: ignore[method-assign]
+    items, texts = _world(adapter)
+    found = PointRetriever(adapter, AtPoint()).rank("image_to_text", items, texts, range(7))
+    assert (np.isnan(found.scores).sum(axis=1) == 2).all()
