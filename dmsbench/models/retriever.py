@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
+from torch.nn.functional import logsigmoid
 
 from dmsbench.fusion.points import modality_weights
 from dmsbench.fusion.signals import Signals
@@ -20,8 +21,8 @@ from dmsbench.models.weighing import Weigher
 
 #: What is judged stands above what is not: more than any log-odds or similarity.
 _ABOVE = 1e6
-#: What a second stage may look at: the picture alone, the title alone, or both, which is number 2.
-_PICTURE, _TITLE = 0, 1
+#: What a second stage may look at: the picture alone, the title alone, or what there is of both.
+_PICTURE, _TITLE, _BOTH = range(3)
 #: Decimals of a first-stage score.
 _DIGITS = 9
 #: Shares below this need no pass of their own.
@@ -50,8 +51,8 @@ class PointRetriever:
     similarities times the checkpoint's scale and Z_p their logsumexp over a fixed bank of texts: with all
     share on the uniform point it is static fusion, exactly, and points of one item are comparable however a
     modality's similarities lie. A second stage judges the ``depth`` best of each query, from the picture,
-    from the title and from both, as far as they have a share: the log-odds of Σ_p π_p P_p(match), plus the
-    first stage's similarity as BLIP-2 adds it.
+    from the title and from both: log Σ_p π_p exp(m_p − Z_p) + Z_both of log-odds m, Z_p their logsumexp over
+    the candidates that are judged, plus the first stage's similarity as BLIP-2 adds it.
 
     An item that lacks a modality is seen by the other alone, by every model.
     """
@@ -185,29 +186,76 @@ class PointRetriever:
         rows = [(int(q), int(c)) for q, c in zip(*np.nonzero(leading), strict=True)]
         if not rows:
             return found
-        pairs: list[Pair] = []
-        where: list[tuple[int, int, float]] = []
-        for row, (query, candidate) in enumerate(rows):
-            item, text = (query, candidate) if by_item else (candidate, query)
-            of, said = items[item], texts[text]
-            if said is None:
-                raise ValueError("a text that is not there cannot be judged")
-            title = None if of.title is None else of.title.text
-            for sight, share in enumerate(seen.odds[item].tolist()):
-                if share > _LEAST:
-                    pairs.append(
-                        Pair(None if sight == 1 else of.image, None if sight == 0 else title, said.text)
-                    )
-                    where.append((row, sight, share))
-        odds = self.adapter.match(pairs).double()
-        at = torch.tensor([row for row, _, _ in where])
-        logs = torch.tensor([share for _, _, share in where], dtype=torch.float64).log()
-        mixed = _log_sums(logs + torch.nn.functional.logsigmoid(odds), at, len(rows)) - _log_sums(
-            logs + torch.nn.functional.logsigmoid(-odds), at, len(rows)
-        )
+        if self.weigher.mixes:
+            mixed = self._mixed_odds(items, texts, seen, rows, by_item=by_item)
+        else:
+            mixed = self._odds(items, texts, seen, rows, by_item=by_item)
         for (query, candidate), value in zip(rows, mixed.tolist(), strict=True):
             found[query, candidate] = _ABOVE + value + scores[query, candidate] / self.adapter.scale
         return found
+
+    def _odds(
+        self,
+        items: Sequence[Item],
+        texts: Sequence[EncodedText | None],
+        seen: _Seen,
+        rows: Sequence[tuple[int, int]],
+        *,
+        by_item: bool,
+    ) -> torch.Tensor:
+        """Log-odds (R,) of pairs of query and candidate; several sights with a share as one probability."""
+        pairs: list[Pair] = []
+        where: list[tuple[int, float]] = []
+        for row, (query, candidate) in enumerate(rows):
+            item, text = (query, candidate) if by_item else (candidate, query)
+            for sight, share in enumerate(seen.odds[item].tolist()):
+                if share > _LEAST:
+                    pairs.append(_pair(items[item], texts[text], sight))
+                    where.append((row, share))
+        odds = self.adapter.match(pairs).double()
+        at = torch.tensor([row for row, _ in where])
+        logs = torch.tensor([share for _, share in where], dtype=torch.float64).log()
+        return _log_sums(logs + logsigmoid(odds), at, len(rows)) - _log_sums(
+            logs + logsigmoid(-odds), at, len(rows)
+        )
+
+    def _mixed_odds(
+        self,
+        items: Sequence[Item],
+        texts: Sequence[EncodedText | None],
+        seen: _Seen,
+        rows: Sequence[tuple[int, int]],
+        *,
+        by_item: bool,
+    ) -> torch.Tensor:
+        """As ``_odds``, by mixing what each sight says of a query's candidates beside one another."""
+        pairs: list[Pair] = []
+        columns = torch.zeros(len(rows), 3, dtype=torch.long)
+        shares = torch.zeros(len(rows), 3, dtype=torch.float64)
+        for row, (query, candidate) in enumerate(rows):
+            item, text = (query, candidate) if by_item else (candidate, query)
+            of = items[item]
+            if of.image is not None and of.title is not None:
+                columns[row] = torch.arange(len(pairs), len(pairs) + 3)
+                pairs += [_pair(of, texts[text], sight) for sight in range(3)]
+                shares[row] = seen.odds[item].double()
+            else:
+                # Of one modality there is one sight, whichever is asked for.
+                columns[row] = len(pairs)
+                pairs.append(_pair(of, texts[text], _BOTH))
+                shares[row, _BOTH] = 1.0
+        odds = self.adapter.match(pairs).double()[columns]
+        at = torch.tensor([query for query, _ in rows])
+        sums = torch.stack([_log_sums(odds[:, sight], at, int(at.max()) + 1) for sight in range(3)], dim=1)
+        return torch.logsumexp(shares.log() + odds - sums[at], dim=1) + sums[at, _BOTH]
+
+
+def _pair(item: Item, text: EncodedText | None, sight: int) -> Pair:
+    """Item and text as a second stage sees them: the picture alone, the title alone, or what there is."""
+    if text is None:
+        raise ValueError("a text that is not there cannot be judged")
+    title = None if item.title is None or sight == _PICTURE else item.title.text
+    return Pair(None if sight == _TITLE else item.image, title, text.text)
 
 
 def _vectors(encoded: EncodedImage | EncodedText | None) -> torch.Tensor:
@@ -225,10 +273,10 @@ def _by_sight(points: torch.Tensor) -> torch.Tensor:
 
 
 def _log_sums(values: torch.Tensor, at: torch.Tensor, count: int) -> torch.Tensor:
-    """logsumexp of the values of each of ``count`` rows; every row has some."""
+    """logsumexp of the values of each of ``count`` rows, −inf of a row without any."""
     most = torch.full((count,), -torch.inf, dtype=values.dtype).scatter_reduce(0, at, values, "amax")
-    sums = torch.zeros(count, dtype=values.dtype).index_add(0, at, (values - most[at]).exp())
-    return most + sums.log()
+    most = torch.where(most == -torch.inf, 0.0, most)
+    return most + torch.zeros(count, dtype=values.dtype).index_add(0, at, (values - most[at]).exp()).log()
 
 
 def _leading(scores: npt.NDArray[np.float64], depth: int) -> npt.NDArray[np.bool_]:

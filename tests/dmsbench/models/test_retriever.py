@@ -101,7 +101,7 @@ def test_both_directions_score_a_pair_alike(depth: int) -> None:
         back = retriever.rank("text_to_image", items, texts, range(7)).scores
         if depth == 0:
             np.testing.assert_allclose(there, back.T, atol=1e-5)
-        else:
+        elif not retriever.weigher.mixes:  # a mixture compares a query's candidates with one another
             judged = (there > 1e5) & (back.T > 1e5)
             assert judged.any()
             np.testing.assert_allclose(there[judged], back.T[judged], atol=1e-5)
@@ -196,20 +196,27 @@ def test_the_second_stage_orders_the_first_ones_best() -> None:
     assert all(pair.image is not None and pair.title is not None for pair in adapter.asked)
 
 
-def test_the_second_stage_mixes_probabilities_of_a_match() -> None:
-    adapter, shares = Toy(depth=7), (0.25, 0.35, 0.4)
+def test_the_second_stage_mixes_what_each_sight_says_of_the_candidates() -> None:
+    adapter, shares = Toy(depth=7), np.array([0.25, 0.35, 0.4])
     items, texts = _world(adapter)
     found = _mixed(adapter, *shares).rank("image_to_text", items, texts, [2]).scores[0]
     first = _mixed(Toy(), *shares).rank("image_to_text", items, texts, [2]).scores[0]
     item = items[2]
     assert item.title is not None
-    for t, text in enumerate(texts):
-        assert text is not None
-        sights = (Pair(item.image, None, text.text), Pair(None, item.title.text, text.text))
-        odds = np.array([adapter.odds(p) for p in (*sights, Pair(item.image, item.title.text, text.text))])
-        share = float(np.dot(shares, 1 / (1 + np.exp(-odds))))
-        expected = np.log(share / (1 - share)) + first[t] / adapter.scale
-        assert found[t] - 1e6 == pytest.approx(expected, abs=1e-4)
+    odds = np.array(
+        [
+            [
+                adapter.odds(Pair(item.image, None, text.text)),
+                adapter.odds(Pair(None, item.title.text, text.text)),
+                adapter.odds(Pair(item.image, item.title.text, text.text)),
+            ]
+            for text in texts
+            if text is not None
+        ]
+    )
+    sums = np.exp(odds).sum(axis=0)
+    expected = np.log((shares * np.exp(odds) / sums).sum(axis=1) * sums[2]) + first / adapter.scale
+    np.testing.assert_allclose(found - 1e6, expected, atol=1e-4)
 
 
 def test_queries_asked_together_or_alone_are_ranked_alike() -> None:
