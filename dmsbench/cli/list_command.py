@@ -114,7 +114,7 @@ def _entries(what: What) -> list[dict[str, Any]]:
 
 def _models() -> list[dict[str, Any]]:
     """Models to name as they are, and the types of checkpoints that a folder or hub id may hold."""
-    from dmsbench.models.spec import BUILTIN, CHECKPOINTS, SCHEDULED_TYPES, STATIC_TYPES
+    from dmsbench.models.spec import BUILTIN, CHECKPOINTS, RETRIEVAL_TYPES, SCHEDULED_TYPES, STATIC_TYPES
 
     both, static = "static and dms", "static only"
     return [
@@ -123,6 +123,10 @@ def _models() -> list[dict[str, Any]]:
         *(
             {"name": name, "kind": "model type", "specification": text, "fusion": both}
             for name, text in SCHEDULED_TYPES.items()
+        ),
+        *(
+            {"name": f"{name} for retrieval", "kind": "model type", "specification": text, "fusion": both}
+            for name, text in RETRIEVAL_TYPES.items()
         ),
         {"name": "any other", "kind": "model type", "specification": STATIC_TYPES, "fusion": static},
     ]

@@ -17,14 +17,10 @@ from dmsbench.models.item_evidence import ItemReader
 from dmsbench.models.loading import model_type
 from dmsbench.models.retrieval import RetrievalAdapter
 from dmsbench.models.retriever import PointRetriever
-from dmsbench.models.spec import CHECKPOINTS, ModelSpec, checkpoint_folder, own_scheduler
+from dmsbench.models.spec import CHECKPOINTS, RETRIEVAL_TYPES, ModelSpec, checkpoint_folder, own_scheduler
 from dmsbench.models.weighing import AtPoint, ByEvidence, Weigher
 
 TASK = "retrieval"
-#: Model types, as a checkpoint's config names them, and what is loaded of each.
-RETRIEVAL_TYPES: Mapping[str, str] = MappingProxyType(
-    {"blip-2": "Blip2ForImageTextRetrieval", "clip": "CLIPModel", "siglip": "SiglipModel"}
-)
 #: Options of answers that are generated.
 _NOT_HERE = ("alpha", "beta", "passes", "max_new_tokens")
 #: Rivals with nothing to fit; they read evidence all the same.

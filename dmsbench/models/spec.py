@@ -59,7 +59,11 @@ SCHEDULED_TYPES: Mapping[str, str] = MappingProxyType(
         "paligemma": "PaliGemmaForConditionalGeneration (PaliGemma 2 with attention=eager)",
     }
 )
-#: Those of them whose pictures all have as many image tokens, as probes need it.
+#: Model types of retrieval, and what is loaded of each.
+RETRIEVAL_TYPES: Mapping[str, str] = MappingProxyType(
+    {"blip-2": "Blip2ForImageTextRetrieval", "clip": "CLIPModel", "siglip": "SiglipModel"}
+)
+#: Those that answer whose pictures all have as many image tokens, as probes need it.
 PROBED_TYPES = ("llava", "blip-2", "paligemma")
 #: What else is loaded, static only.
 STATIC_TYPES = "AutoModelForImageTextToText whose processor has a chat template"

@@ -19,7 +19,7 @@ import pytest
 from PIL import Image
 from safetensors.torch import load_file, save_file
 
-from dmsbench.models.spec import SCHEDULED_TYPES, checkpoint_folder
+from dmsbench.models.spec import RETRIEVAL_TYPES, SCHEDULED_TYPES, checkpoint_folder
 from dmsbench.runner.store import RunFolder
 from dmsbench.suite import load_suite
 from dmsbench.tasks.scorers import scorers
@@ -342,7 +342,8 @@ def test_lists(dmsbench: Call) -> None:
     ]
     models = {entry["name"]: entry for entry in json.loads(dmsbench("list", "models", "--json").out)}
     fusions = {name: entry["fusion"] for name, entry in models.items() if entry["kind"] == "model type"}
-    assert fusions == {**dict.fromkeys(SCHEDULED_TYPES, "static and dms"), "any other": "static only"}
+    weighed = [*SCHEDULED_TYPES, *(f"{kind} for retrieval" for kind in RETRIEVAL_TYPES)]
+    assert fusions == {**dict.fromkeys(weighed, "static and dms"), "any other": "static only"}
     assert models["dms"]["specification"].endswith("fusion=dms")
     assert "static only" in dmsbench("list", "models").out
     assert "95 conditions" not in dmsbench("suite", "check", "vqa-corrupt").out
