@@ -132,8 +132,8 @@ def test_a_bad_suite_is_refused_with_file_key_and_expectation(
 
 def test_retrieval_says_which_side_of_which_search_is_corrupted() -> None:
     found = load_suite("retrieval-corrupt")
-    assert (found.task, found.score, found.limit) == ("retrieval", "recall_at_1", 300)
-    assert len(found.conditions) == 1 + 14 * 3
+    assert (found.task, found.score, found.limit) == ("retrieval", "recall_at_1", 240)
+    assert len(found.conditions) == 1 + 16 * 3
     plain = Suite.model_validate(GOOD | RETRIEVAL)
     assert plain.score == "recall_at_1"
     assert plain.retrieval == found.retrieval == RetrievalConfig()

@@ -1,4 +1,4 @@
-"""Retrieval from the command line: scenes with the shipped checkpoints, your own pictures, what is refused."""
+"""Retrieval from the command line: the shipped checkpoints, your own pictures, what is refused."""
 
 from __future__ import annotations
 
