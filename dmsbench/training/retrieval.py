@@ -182,8 +182,9 @@ def train(
 ) -> dict[str, float]:
     """Trains the checkpoint from another's tower and saves it (fp16) to ``out``; returns its validation.
 
-    No scene of the validation or test split is drawn in training. The same recipe on the same library
-    versions and thread count gives the same weights. ``validation``: items to search there.
+    No scene of the validation or test split is drawn in training; a caption that is nearly right may be
+    that of one, always as the wrong answer. The same recipe on the same library versions and thread count
+    gives the same weights. ``validation``: items to search there.
     """
     if weights_hash(start) != recipe.start:
         raise DataError(f"the recipe starts from weights {recipe.start or '(none)'}, not from {start}")
