@@ -128,11 +128,12 @@ class Suite(Strict):
     def _data_fit_the_task(self) -> Suite:
         if self.task != "retrieval" and self.retrieval is not None:
             raise ValueError(f"retrieval: belongs to the task retrieval, not to {self.task}")
-        if self.task != "vqa" and self.dataset.name == "easy_vqa":
-            raise ValueError("dataset: easy_vqa has no captions; use scenes or local")
-        if self.score == "attributes" and self.dataset.name != "scenes":
+        if self.task == "retrieval" and self.dataset.name == "easy_vqa":
+            raise ValueError("dataset: easy_vqa has nothing to be searched; use scenes or local")
+        if self.score == "attributes" and self.dataset.name == "local":
             raise ValueError(
-                "score: 'attributes' reads captions of scenes; use cider_d, bleu4, rouge_l or chrf"
+                "score: 'attributes' reads captions of scenes and easy_vqa; use cider_d, bleu4, rouge_l or "
+                "chrf"
             )
         return self
 

@@ -42,15 +42,15 @@ def load_dataset(
     """Loads a data set by name; raises DataError where it cannot be read at all.
 
     ``path`` and ``images`` are of local data, ``level`` (by default 1) and ``count`` of scenes. ``task``:
-    ``vqa``, ``captioning`` or ``retrieval``, what the samples are for; easy-VQA has no captions. Samples of
-    retrieval are its queries: see ``base.Sample``.
+    ``vqa``, ``captioning`` or ``retrieval``, what the samples are for; easy-VQA has nothing to be searched.
+    Samples of retrieval are its queries: see ``base.Sample``.
     """
     if name == "easy_vqa":
         from dmsbench.data import easy_vqa
 
-        if task != "vqa":
-            raise DataError(f"easy_vqa has nothing for {task}: use scenes or your own data")
-        return easy_vqa.load(split)
+        if task == "retrieval":
+            raise DataError("easy_vqa has nothing for retrieval: use scenes or your own data")
+        return easy_vqa.load(split, task)
     if name == "scenes":
         from dmsbench.data import scenes
 

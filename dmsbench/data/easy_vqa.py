@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import json
 import re
+from collections import defaultdict
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -23,6 +25,9 @@ SPLIT_SEED = 20190801
 VALIDATION_IMAGES = 400
 #: The shapes have one of these; "gray" and "teal" are answers, "color" is how the questions spell it.
 COLOUR_WORDS = frozenset(["black", "blue", "brown", "gray", "green", "red", "teal", "yellow", "color"])
+SHAPES = ("circle", "rectangle", "triangle")
+#: What captioning asks.
+TELL = "what is there?"
 LICENCE = "MIT"
 
 
@@ -74,8 +79,39 @@ def check_split(split: str) -> None:
         raise DataError(f"easy_vqa has no split '{split}': use one of {', '.join(SPLITS)}")
 
 
-def load(split: str = "test") -> Dataset:
-    """One split of easy-VQA.
+def _told(samples: Sequence[Sample]) -> tuple[str, str] | None:
+    """Colour and shape of an image, as its questions and answers tell them; None where one is left open."""
+    found: dict[str, set[str]] = {"colour": set(), "shape": set()}
+    for sample in samples:
+        words, answer = re.findall("[a-z]+", sample.question.lower()), sample.answers[0]
+        # "is there not a circle?" "no": there is one.
+        there = answer == ("no" if {"not", "no"} & set(words) else "yes")
+        told = words if there else [answer]
+        found["shape"].update(word for word in told if word in SHAPES)
+        found["colour"].update(word for word in told if word in COLOUR_WORDS and word != "color")
+    if any(len(words) != 1 for words in found.values()):
+        return None
+    return found["colour"].pop(), found["shape"].pop()
+
+
+def _captions(samples: Sequence[Sample]) -> tuple[Sample, ...]:
+    """A caption an image, ``a red circle``; images whose questions leave colour or shape open have none."""
+    members: dict[str, list[Sample]] = defaultdict(list)
+    for sample in samples:
+        members[sample.group].append(sample)
+    found = []
+    for group, asked in members.items():
+        told = _told(asked)
+        if told is not None:
+            colour, shape = told
+            caption = f"a {colour} {shape}"
+            about: tuple[Topic, ...] = ("colour", "count")
+            found.append(Sample(f"{group}-caption", group, asked[0].image, TELL, (caption,), about=about))
+    return tuple(found)
+
+
+def load(split: str = "test", task: str = "vqa") -> Dataset:
+    """One split of easy-VQA; for captioning an image each, with colour and shape read off its own questions.
 
     Raises DataError for an unknown split.
     """
@@ -90,6 +126,9 @@ def load(split: str = "test") -> Dataset:
     else:
         chosen = _samples("test")
     ordered = order_by_group(chosen, SPLIT_SEED)
+    if task == "captioning":
+        captions = _captions(ordered)
+        return Dataset("easy_vqa", split, captions, fingerprint(captions), LICENCE)
     prior = question_prior(((sample.question, sample.answers[0]) for sample in fitting), ordered)
     return Dataset(
         name="easy_vqa",

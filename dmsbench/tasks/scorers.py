@@ -143,7 +143,7 @@ _SCORERS = {
             "attributes",
             "captioning",
             attributes.signature(None),
-            "F1 of the shapes, colours, sizes and places that a caption of a scene claims",
+            "F1 of the shapes, colours, sizes and places that a caption of a scene or of easy-VQA claims",
             lambda prediction, references: attributes.attribute_score(prediction, references).f1,
             graded=True,
         ),

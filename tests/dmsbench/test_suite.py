@@ -109,7 +109,7 @@ def test_conditions_clean_first_and_on_the_side_that_a_corruption_targets(tmp_pa
         ({"dataset": {"name": "scenes", "count": 0}}, "count: input should be greater than or equal"),
         ({"dataset": {"name": "scenes", "path": "x"}}, "dataset: 'path' belongs to the local data set"),
         ({"retrieval": {}}, "retrieval: belongs to the task retrieval, not to vqa"),
-        (RETRIEVAL | {"dataset": GOOD["dataset"]}, "dataset: easy_vqa has no captions; use scenes or local"),
+        (RETRIEVAL | {"dataset": GOOD["dataset"]}, "dataset: easy_vqa has nothing to be searched"),
         (RETRIEVAL | {"retrieval": {"image_to_txt": "query"}}, "did you mean 'image_to_text'"),
         (RETRIEVAL | {"retrieval": {"image_to_text": "left"}}, r"retrieval\.image_to_text: input should be"),
         (

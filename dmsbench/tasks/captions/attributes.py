@@ -63,4 +63,4 @@ def _against(said: tuple[Said, ...], known: tuple[Said, ...]) -> AttributeScore:
 
 def signature(references: int | None) -> str:
     """Says how it is computed; ``references`` a caption, None where their number varies."""
-    return signed("attributes_f1", references, tok="scene_words:1", claims=",".join(ATTRIBUTES), best="f1")
+    return signed("attributes_f1", references, tok="scene_words:2", claims=",".join(ATTRIBUTES), best="f1")

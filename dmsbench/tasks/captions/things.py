@@ -1,4 +1,4 @@
-"""Reads what a caption says of a scene: things with their shapes, colours, sizes and places."""
+"""Reads what a caption says of a scene or of easy-VQA: things, their shapes, colours, sizes, places."""
 
 from __future__ import annotations
 
@@ -12,12 +12,16 @@ from dmsbench.data.scenes.world import COLOURS, COLUMNS, ROWS, SHAPES, SIZES
 #: What a claim can be about.
 ATTRIBUTES = ("shape", "colour", "size", "place")
 
+#: What easy-VQA shows beside the scenes' shapes and colours.
+_MORE_SHAPES, _MORE_COLOURS = ("rectangle",), ("black", "brown", "gray", "teal")
 #: Other words for the same, and plurals. What none of these nor a word of the scenes is says nothing.
 _SYNONYMS = {
     "circles": "circle",
     "squares": "square",
     "triangles": "triangle",
     "crosses": "cross",
+    "rectangles": "rectangle",
+    "grey": "gray",
     "disc": "circle",
     "disk": "circle",
     "big": "large",
@@ -29,8 +33,8 @@ _SYNONYMS = {
     "lower": "bottom",
 }
 _SLOTS = {
-    **dict.fromkeys(SHAPES, "shape"),
-    **dict.fromkeys(COLOURS, "colour"),
+    **dict.fromkeys((*SHAPES, *_MORE_SHAPES), "shape"),
+    **dict.fromkeys((*COLOURS, *_MORE_COLOURS), "colour"),
     **dict.fromkeys(SIZES, "size"),
     **dict.fromkeys((*ROWS, *COLUMNS), "place"),
 }

@@ -157,5 +157,5 @@ def test_a_caption_for_every_picture() -> None:
     assert len({sample.context for sample in found.samples}) > 20
     fewer = load("test", 2, 10, "captioning")
     assert fewer.samples == found.samples[:10]
-    with pytest.raises(DataError, match="easy_vqa has nothing for captioning"):
-        load_dataset("easy_vqa", task="captioning")
+    with pytest.raises(DataError, match="easy_vqa has nothing for retrieval"):
+        load_dataset("easy_vqa", task="retrieval")

@@ -87,10 +87,11 @@ def test_a_suite_names_its_score(tmp_path: Path) -> None:
     path.write_text(text.replace("score: ", ""))
     assert load_suite(str(path)).score == "exact_match"
     captions = text.replace("score: ", "task: captioning\n")
-    with pytest.raises(SuiteError, match="easy_vqa has no captions; use scenes or local"):
-        load_suite(str(path)) if path.write_text(captions) else None
-    path.write_text(captions.replace("easy_vqa", "scenes"))
-    assert load_suite(str(path)).score == "cider_d"
+    for name in ("easy_vqa", "scenes"):
+        path.write_text(captions.replace("easy_vqa", name))
+        assert load_suite(str(path)).score == "cider_d"
+        path.write_text(captions.replace("easy_vqa", name) + "\nscore: attributes")
+        assert load_suite(str(path)).score == "attributes"
 
 
 def test_chance_is_unknown_where_an_equal_answer_may_score_less() -> None:

@@ -75,7 +75,7 @@ def test_needs_a_reference() -> None:
 
 def test_signature() -> None:
     assert signature(1) == (
-        "attributes_f1|tok:scene_words:1|claims:shape,colour,size,place|best:f1|refs:1|v1"
+        "attributes_f1|tok:scene_words:2|claims:shape,colour,size,place|best:f1|refs:1|v1"
     )
 
 
