@@ -9,7 +9,6 @@ from typing import Any
 import torch
 from transformers import Blip2ForImageTextRetrieval
 
-from dmsbench.errors import ModelError
 from dmsbench.models.adapter import DTYPES
 from dmsbench.models.base import Image
 from dmsbench.models.blip2_matching import (
@@ -21,9 +20,9 @@ from dmsbench.models.blip2_matching import (
     text_embeddings,
     texts_of,
 )
-from dmsbench.models.identity import hash_config, hash_processor, hash_weights
 from dmsbench.models.loading import load_checkpoint
 from dmsbench.models.retrieval import EncodedImage, EncodedText, Pair
+from dmsbench.models.retrieval_checkpoint import RetrievalCheckpoint
 
 #: Cosines times this are logits. Checkpoints do not carry the temperature that they were trained with; this
 #: is where the BLIP-2 paper's code begins it.
@@ -36,7 +35,7 @@ _BATCH, _KEPT = 128, 200_000
 _Key = tuple[str | None, str | None, str]
 
 
-class Blip2RetrievalModel:
+class Blip2RetrievalModel(RetrievalCheckpoint):
     """A ``Blip2ForImageTextRetrieval`` with its processor.
 
     ``depth``: how many of the first stage's best the second judges, 0 for none. A title goes before the text,
@@ -44,62 +43,39 @@ class Blip2RetrievalModel:
     the Q-Former's positions are cut. Raises ModelError for a checkpoint that does not load.
     """
 
-    def __init__(
-        self,
-        checkpoint: str | Path,
-        *,
-        device: str = "cpu",
-        dtype: str = "float32",
-        attention: str = "sdpa",
-        revision: str | None = None,
-        depth: int = DEPTH,
-    ) -> None:
-        if dtype not in DTYPES:
-            raise ModelError(f"unknown dtype '{dtype}': use float32, float16 or bfloat16")
-        self.processor, self.model = load_checkpoint(
+    family = "blip-2-retrieval"
+    scale = SCALE
+
+    def __init__(self, checkpoint: str | Path, *, depth: int = DEPTH, **loading: Any) -> None:
+        super().__init__(checkpoint, **loading)
+        self.depth = depth
+        # What one stage needs of a picture is not enough for two.
+        self.state_key = f"{self.state_key}:{min(depth, 1) + 1}"
+        self._judged: dict[_Key, float] = {}
+
+    def _load(
+        self, checkpoint: str | Path, revision: str, dtype: torch.dtype, attention: str
+    ) -> tuple[Any, Any]:
+        return load_checkpoint(
             checkpoint,
-            revision or "main",
-            DTYPES[dtype],
+            revision,
+            dtype,
             attention,
             family="BLIP-2 retrieval",
             model_class=Blip2ForImageTextRetrieval,
             processor_class="Blip2Processor",
         )
-        self.model.requires_grad_(False).train(False).to(device)
-        self.checkpoint, self.device = str(checkpoint), torch.device(device)
-        self.dtype, self.attention, self.depth, self.scale = dtype, attention, depth, SCALE
-        self.weights_hash = hash_weights(self.model)
-        self.processor_hash = hash_processor(self.processor)
-        self.config_hash = hash_config(self.model.config)
-        self.parameters = sum(parameter.numel() for parameter in self.model.parameters())
-        hashes = f"{self.weights_hash}:{self.config_hash}:{self.processor_hash}"
-        # What one stage needs of a picture is not enough for two.
-        self.state_key = f"{hashes}:{dtype}:{device}:{attention}:{min(depth, 1) + 1}"
-        self._judged: dict[_Key, float] = {}
 
     def settings(self) -> dict[str, Any]:
-        """Weights, config, processor, dtype, temperature and depth: all that decides the ranking."""
-        return {
-            "family": "blip-2-retrieval",
-            "weights": self.weights_hash,
-            "config": self.config_hash,
-            "processor": self.processor_hash,
-            "dtype": self.dtype,
-            "attention": self.attention,
-            "device": self.device.type,
-            "scale": self.scale,
-            "depth": self.depth,
-        }
+        """Those of every checkpoint, temperature and depth: all that decides the ranking."""
+        return {**super().settings(), "scale": self.scale, "depth": self.depth}
 
     @torch.inference_mode()
     def encode_images(self, images: Sequence[Image], keys: Sequence[str]) -> list[EncodedImage]:
         """Tower and Q-Former once a picture; ``features`` are the tower's mean token."""
         if not images:
             return []
-        values = self.processor.image_processor(
-            images=list(images), return_tensors="pt", input_data_format="channels_last"
-        )["pixel_values"]
-        patches = patches_of(self.model, values.to(self.device, DTYPES[self.dtype]))
+        patches = patches_of(self.model, self.pixel_values(images))
         vectors = image_embeddings(self.model, queries_of(self.model, patches)).float().cpu()
         features = patches.float().mean(dim=1).cpu()
         return [
