@@ -7,20 +7,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dmsbench.errors import NotComparableError
 from dmsbench.report.curves import draw_curves
 from dmsbench.report.groups import RELATION_NOTE
-from dmsbench.report.leaderboard import Leaderboard, ReportInfo, build, write
-from dmsbench.report.scheduling import MEASURES, Scheduling, scheduling
+from dmsbench.report.leaderboard import Leaderboard, write
+from dmsbench.report.run_scores import RunScores, read_run
+from dmsbench.report.scheduling import Scheduling
 from dmsbench.report.scheduling_files import write as write_scheduling
 from dmsbench.report.scheduling_tables import scheduling_tables
 from dmsbench.report.tables import corruption_tables, scorecard_table
 from dmsbench.report.unchanged import unchanged_note
-from dmsbench.scores import Scorecard, ScoreTable, scorecard_of_table
-from dmsbench.scores.answer_types import answer_type_scores, sample_types
-from dmsbench.scores.retrieval import retrieval_scores, sample_directions
-from dmsbench.scores.rows import read_rows
-from dmsbench.truth import told
+from dmsbench.scores import Scorecard
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -40,56 +36,31 @@ class Report:
     scheduled: tuple[Scheduling, ...] = ()
 
 
-def build_report(folder: RunFolder, manifest: dict[str, Any]) -> Report:
+def build_report(folder: RunFolder, manifest: Mapping[str, Any]) -> Report:
     """Scores every finished model of a run and writes leaderboard and curves into its folder.
 
     Where models are scheduled, scheduling.json, scheduling.md and the curves of the weights too. Raises
     NotComparableError where no model is finished.
     """
-    unfinished = tuple(name for name in manifest["models"] if folder.missing(name))
-    finished = [name for name in manifest["models"] if name not in unfinished]
-    if not finished:
-        raise NotComparableError(
-            f"{folder.path}: no model is finished yet; run the suite again to complete it"
-        )
-    chance = (manifest["chance"] or {}).get("value")
-    searching = manifest["identity"]["task"] == "retrieval"
-    rows, types, searches = {}, {}, {}
-    for name in finished:
-        records = folder.records(name)
-        rows[name] = read_rows(records, (*MEASURES, "rank") if searching else MEASURES)
-        if searching:
-            searches[name] = retrieval_scores(rows[name], sample_directions(records))
-        else:
-            types[name] = answer_type_scores(rows[name], sample_types(records))
-    cards = {name: scorecard_of_table(ScoreTable.from_rows(own), chance=chance) for name, own in rows.items()}
-    identity, data = manifest["identity"], manifest["dataset"]
-    info = ReportInfo(
-        suite=identity["suite"],
-        dataset=f"{data['name']}/{data['split']}",
-        n_samples=data["samples"],
-        seed=identity["seed"],
-        score=identity["score"],
-        fingerprint=manifest["fingerprint"],
-        profile=identity["profile"],
-        truth=tuple(told(manifest)),
-    )
-    subtitle = f"{info.dataset}, {info.n_samples} samples of {data['images']} images, seed {info.seed}"
-    board = build(cards, info, types, searches)
-    files = write(board, folder.path)
-    if any(card.corruptions for card in cards.values()):
+    return write_report(read_run(folder, manifest, full=False))
+
+
+def write_report(found: RunScores) -> Report:
+    """Writes what was computed into the run's folder."""
+    path = found.folder.path
+    files = write(found.board, path)
+    if any(card.corruptions for card in found.cards.values()):
         files += draw_curves(
-            cards,
-            title=f"{info.suite}: score against severity",
-            subtitle=subtitle,
-            chance=chance,
-            folder=folder.path,
-            score_name="accuracy" if identity["task"] == "vqa" else manifest["suite"]["score"],
+            found.cards,
+            title=f"{found.info.suite}: score against severity",
+            subtitle=found.subtitle,
+            chance=found.chance,
+            folder=path,
+            score_name=found.score_name,
         )
-    scheduled = scheduling(rows, manifest)
-    if scheduled:
-        files += write_scheduling(scheduled, info, folder.path, subtitle)
-    return Report(cards, board, tuple(files), unfinished, scheduled)
+    if found.scheduled:
+        files += write_scheduling(found.scheduled, found.info, path, found.subtitle)
+    return Report(found.cards, found.board, tuple(files), found.unfinished, found.scheduled)
 
 
 def print_report(report: Report, console: Console) -> None:
