@@ -155,7 +155,11 @@ class Suite(Strict):
                     view = View(name, severity)
                     found.append(Condition(image=view) if on_image else Condition(text=view))
         for pair in self.grid.joint:
-            found += [Condition(View(pair.image, s), View(pair.text, s)) for s in self.severities]
+            found += [
+                Condition(View(pair.image, s), View(pair.text, t))
+                for s in self.severities
+                for t in (self.severities if pair.severities == "crossed" else (s,))
+            ]
         return tuple(dict.fromkeys(found))
 
     def changed(
@@ -205,7 +209,7 @@ class Suite(Strict):
             data["grid"]["joint"] = tuple(
                 pair for pair in data["grid"]["joint"] if {pair["image"], pair["text"]} <= set(only)
             )
-            joint = {name for pair in data["grid"]["joint"] for name in pair.values()}
+            joint = {pair[kind] for pair in data["grid"]["joint"] for kind in ("image", "text")}
             for name in only:
                 if name not in joint and not any(name in names for names in data["grid"].values()):
                     if name == CLEAN_NAME:

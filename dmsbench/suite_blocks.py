@@ -73,10 +73,11 @@ class RetrievalConfig(Strict):
 
 
 class Joint(Strict):
-    """An image and a text corruption applied together, at equal severities."""
+    """An image and a text corruption applied together: at equal severities, or ``crossed``, each with each."""
 
     image: str
     text: str
+    severities: Literal["equal", "crossed"] = "equal"
 
 
 class Grid(Strict):

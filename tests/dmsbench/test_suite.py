@@ -43,6 +43,7 @@ def test_builtin_suites_load_and_hold_what_they_promise() -> None:
         "context-vqa-corrupt",
         "caption-corrupt",
         "retrieval-corrupt",
+        "vqa-joint",
     }
     suite = load_suite("vqa-corrupt")
     assert len(suite.conditions) == 1 + 19 * 5
@@ -189,3 +190,20 @@ def test_any_yaml_is_a_suite_or_a_clear_error(content: Any) -> None:
             assert isinstance(load_suite(write(Path(folder), content)), Suite)
         except DmsbenchError as error:
             assert "\n" not in str(error)
+
+
+def test_a_crossed_pair_is_at_every_severity_of_either(tmp_path: Path) -> None:
+    file = tmp_path / "crossed.yaml"
+    file.write_text(
+        "name: crossed\ndataset: {name: easy_vqa}\nseverities: [1, 3]\ngrid:\n"
+        "  joint: [{image: fog, text: ocr, severities: crossed}, {image: fog, text: keyboard}]\n"
+    )
+    suite = load_suite(str(file))
+    assert [str(condition) for condition in suite.conditions] == [
+        "clean",
+        *(f"fog@{image}+ocr@{text}" for image in (1, 3) for text in (1, 3)),
+        "fog@1+keyboard@1",
+        "fog@3+keyboard@3",
+    ]
+    # What is kept by name is kept crossed, and the word is not taken for a corruption.
+    assert len(suite.changed(only=["fog", "ocr"]).conditions) == 5
