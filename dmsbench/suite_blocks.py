@@ -73,7 +73,7 @@ class RetrievalConfig(Strict):
 
 
 class Joint(Strict):
-    """An image and a text corruption applied together: at equal severities, or ``crossed``, each with each."""
+    """An image and a text corruption together: at equal severities, or ``crossed``, each with each."""
 
     image: str
     text: str

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from dmsbench.report.curves import draw_curves
 from dmsbench.report.groups import RELATION_NOTE
 from dmsbench.report.leaderboard import Leaderboard, write
+from dmsbench.report.page import write_page
 from dmsbench.report.run_scores import RunScores, read_run
 from dmsbench.report.scheduling import Scheduling
 from dmsbench.report.scheduling_files import write as write_scheduling
@@ -37,12 +38,12 @@ class Report:
 
 
 def build_report(folder: RunFolder, manifest: Mapping[str, Any]) -> Report:
-    """Scores every finished model of a run and writes leaderboard and curves into its folder.
+    """Scores every finished model of a run and writes leaderboard, curves and page into its folder.
 
     Where models are scheduled, scheduling.json, scheduling.md and the curves of the weights too. Raises
     NotComparableError where no model is finished.
     """
-    return write_report(read_run(folder, manifest, full=False))
+    return write_report(read_run(folder, manifest))
 
 
 def write_report(found: RunScores) -> Report:
@@ -60,6 +61,7 @@ def write_report(found: RunScores) -> Report:
         )
     if found.scheduled:
         files += write_scheduling(found.scheduled, found.info, path, found.subtitle)
+    files.append(write_page(found, path))
     return Report(found.cards, found.board, tuple(files), found.unfinished, found.scheduled)
 
 

@@ -139,7 +139,11 @@ class RunFolder:
                 f"{self.path}: '{model}' lacks {len(missing)} of {len(self._parts(model))} parts; "
                 "run the suite again to complete it"
             )
-        return frame([self.read_part(model, part["key"]) for part in self._parts(model)])
+        return frame(list(self.tables(model)))
+
+    def tables(self, model: str) -> Iterator[pa.Table]:
+        """The parts of a model, one after the other, in the manifest's order; raises as ``read_part``."""
+        return (self.read_part(model, part["key"]) for part in self._parts(model))
 
     def _parts(self, model: str) -> list[dict[str, Any]]:
         models = self.manifest()["models"]

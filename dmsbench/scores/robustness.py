@@ -141,6 +141,8 @@ class Scorecard:
     """Rows not asked, because the corruption would have made their answer wrong."""
     left_out: tuple[Condition, ...] = ()
     """Conditions all of whose rows were left out: in no mean above."""
+    curve: tuple[CurvePoint, ...] = ()
+    """By severity the equal-weight mean over all cells of that severity; at 0 clean, on all samples."""
 
     @property
     def error_rate(self) -> float:
@@ -219,6 +221,7 @@ def scorecard_of_table(
         n_missing=table.n_samples * len(table.conditions) - int(table.n_rows.sum()),
         n_left_out=int(table.n_left_out.sum()),
         left_out=tuple(table.conditions[i] for i in unscored if not table.n_errors[i]),
+        curve=metrics.curve(),
     )
 
 
@@ -279,6 +282,13 @@ class _Metrics:
             return None
         lowest = min(scored, key=lambda i: self.cells[0, i])
         return WorstCondition(self.table.conditions[lowest], self.estimate(self.cells[:, lowest]))
+
+    def curve(self) -> tuple[CurvePoint, ...]:
+        points = {0: self.clean}
+        for severity in sorted({self.table.conditions[i].severity for i in self.corrupted}):
+            same = [i for i in self.corrupted if self.table.conditions[i].severity == severity]
+            points[severity] = mean_over_cells(self.cells[:, same])
+        return tuple(CurvePoint(s, self.estimate(v)) for s, v in points.items() if not np.isnan(v[0]))
 
     def corruption(self, name: str, members: list[int]) -> tuple[CorruptionScore, FloatArray]:
         """The corruption's scores, and (1 + B,) its areas for the mean over corruptions."""
