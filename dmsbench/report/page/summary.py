@@ -74,15 +74,12 @@ def _scheduled(found: RunScores) -> list[str]:
             False: "better" if difference > 0 else "worse",
         }[overall.verdict is Verdict.NO_DIFFERENCE]
         text = (
-            f"Scheduling: {one_line(one.model)} − {one_line(one.static or '')} = {signed_points(difference)} "
-            f"points {interval(low, high, signed=True)}, {verdict}"
+            f"{one_line(one.model)} − {one_line(one.static or '')}, which is static fusion of the same checkpoint: "
+            f"{signed_points(difference)} points {interval(low, high, signed=True)}, {verdict}"
         )
         room = one.headroom
         if room is not None and room.closed.defined:
-            text += (
-                f"; that is {with_interval(room.closed)} per cent of what the best fixed weights per condition "
-                f"would gain, and {signed_points(room.over_constant.value)} beside the best constant ones"
-            )
+            text += f"; that is {with_interval(room.closed)} per cent of what the best fixed weights would gain"
         lines.append(f"{text}.")
     return lines
 

@@ -36,7 +36,7 @@ function setUpCalibration(data) {
       rows: own.flatMap((one) => setOf(one, name).bins.filter((bin) => bin[2]).map((bin) => [data.models[one.model], points(bin[0]), points(bin[1]), String(bin[2])])),
       caption: `${name}. Larger marks stand for more records.`,
       layout: layout({ hovermode: 'closest', xaxis: { title: { text: 'confidence (points)' }, range: [-2, 103] }, yaxis: { title: { text: 'score (points)' }, range: [-2, 103] },
-        margin: { l: 60, r: 16, t: 40, b: 50 } }),
+        margin: { l: 60, r: 16, t: 34, b: 50 } }),
     };
   });
   const course = chart(two, 'calibration', () => {
@@ -48,8 +48,7 @@ function setUpCalibration(data) {
       traces: own.flatMap((one) => [band(data, one.model, curve(one)), line(data, one.model, curve(one))]),
       columns: ['model', 'conditions', 'score', 'confidence', 'overconfidence', 'ECE'], label: `${measure} against severity`,
       rows: own.flatMap((one) => one.sets.map((set) => [data.models[one.model], set.name, between(set.score), between(set.confidence), between(set.overconfidence, signed), between(set.ece)])),
-      layout: layout({ xaxis: severityAxis(), yaxis: { title: { text: `${measure === 'ece' ? 'ECE' : measure} (points)` } }, showlegend: true,
-        legend: { orientation: 'h', y: 1.02, yanchor: 'bottom' }, margin: { l: 60, r: 16, t: 40, b: 50 } }),
+      layout: layout({ xaxis: severityAxis(), yaxis: { title: { text: `${measure === 'ece' ? 'ECE' : measure} (points)` } }, ...LEGEND }),
     };
   });
 }

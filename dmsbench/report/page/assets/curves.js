@@ -53,8 +53,7 @@ function oneCurve(data, about, key, options) {
     traces, rows, columns: ['model', 'severity', `${about.score} (points)`], label: `${about.score} against severity, ${name}`,
     caption: `Bands: ${100 * about.level} % intervals, bootstrap clustered by image.`,
     layout: layout({
-      xaxis: severityAxis(), yaxis: { title: { text: `${label(about.score)} (points)` } }, showlegend: true,
-      legend: { orientation: 'h', y: 1.02, yanchor: 'bottom' }, margin: { l: 60, r: 16, t: 40, b: 50 }, height: 440,
+      xaxis: severityAxis(), yaxis: { title: { text: `${label(about.score)} (points)` } }, ...LEGEND, height: 460,
     }),
   };
 }
@@ -73,19 +72,21 @@ function manyCurves(data, about) {
   const more = {};
   const titles = [];
   const low = Math.min(...models.flatMap((i) => data.scores[i].curves.filter(Boolean).flat().map((p) => p[1] ?? 1)), data.chance ?? 1);
-  const gap = { x: 0.14 / columns, y: Math.min(0.3, 70 / (150 * rows)) };
+  const gap = 0.14 / columns;
+  // Of each row's height the part that its panel takes: the rest is for the ticks and the next row's titles.
+  const [tall, part] = [158, 0.66];
   data.corruptions.forEach((one, at) => {
     const suffix = at ? String(at + 1) : '';
     const [row, column] = [Math.floor(at / columns), at % columns];
     const [w, h] = [1 / columns, 1 / rows];
     const axis = { gridcolor: inks().line, linecolor: inks().line, zeroline: false, tickfont: { size: 10 } };
-    more[`xaxis${suffix}`] = { ...axis, domain: [column * w, (column + 1) * w - gap.x], anchor: `y${suffix}`, dtick: 1, range: [-0.3, 5.3] };
+    more[`xaxis${suffix}`] = { ...axis, domain: [column * w, (column + 1) * w - gap], anchor: `y${suffix}`, dtick: 1, range: [-0.3, 5.3] };
     more[`yaxis${suffix}`] = {
-      ...axis, domain: [1 - (row + 1) * h, 1 - row * h - gap.y * h * 1.4], anchor: `x${suffix}`,
+      ...axis, domain: [1 - row * h - part * h, 1 - row * h], anchor: `x${suffix}`,
       range: [Math.max(0, 100 * low - 4), 102], showticklabels: column === 0,
     };
     titles.push({
-      text: label(shortened(one.name, 26)), xref: 'paper', yref: 'paper', x: column * w, y: 1 - row * h - gap.y * h * 1.4,
+      text: label(shortened(one.name, 26)), xref: 'paper', yref: 'paper', x: column * w, y: 1 - row * h,
       xanchor: 'left', yanchor: 'bottom', showarrow: false, font: { size: 12 },
     });
     const axes = { xaxis: `x${suffix}`, yaxis: `y${suffix}` };
@@ -108,7 +109,7 @@ function manyCurves(data, about) {
     columns: ['corruption', 'model', ...[0, 1, 2, 3, 4, 5].map((s) => (s ? String(s) : 'clean'))],
     rows: data.corruptions.flatMap((one, at) => models.map((i) => [one.name, data.models[i],
       ...[0, 1, 2, 3, 4, 5].map((s) => between(((data.scores[i].curves[at] || []).find((p) => p[0] === s) || [s, null, null, null]).slice(1)))])),
-    layout: { ...layout({ annotations: titles, hovermode: 'closest', height: 150 * rows + 60, margin: { l: 40, r: 8, t: 26, b: 30 } }), ...more },
+    layout: { ...layout({ annotations: titles, hovermode: 'closest', height: tall * rows + 50, margin: { l: 40, r: 8, t: 44, b: 6 } }), ...more },
   };
 }
 

@@ -145,7 +145,8 @@ function jointSurface(data, about, one, show) {
       height: 460, margin: { l: 0, r: 0, t: 34, b: 0 }, hovermode: 'closest',
       scene: {
         xaxis: { ...axis, title: { text: label(text) } }, yaxis: { ...axis, title: { text: label(image) } },
-        zaxis: { gridcolor: inks().line, color: inks().ink, title: { text: 'points' } }, camera: { eye: { x: 1.6, y: 1.5, z: 0.9 } },
+        zaxis: { gridcolor: inks().line, color: inks().ink, title: { text: 'points' } },
+        aspectmode: 'manual', aspectratio: { x: 1, y: 1, z: 0.7 }, camera: { eye: { x: 1.5, y: 1.4, z: 0.8 } },
       },
     }),
   };

@@ -81,5 +81,8 @@ function line(data, i, curve, more = {}) {
   };
 }
 
+// Below the chart: above it the buttons are.
+const LEGEND = { showlegend: true, legend: { orientation: 'h', y: -0.2, yanchor: 'top' }, margin: { l: 60, r: 16, t: 34, b: 50 } };
+
 const severityAxis = (more = {}) =>
   ({ title: { text: 'severity (0 = clean)' }, dtick: 1, tick0: 0, range: [-0.2, 5.2], ...more });

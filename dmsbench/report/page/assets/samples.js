@@ -110,7 +110,7 @@ function text(title, shown, clean) {
   return lines;
 }
 
-const named = (found, names) => names.slice(0, 10).map((name) => (found.names[name] ? `${found.names[name]} (${name})` : name)).join(' · ') +
+const named = (found, names) => names.slice(0, 10).map((name) => (found.names[name] || name)).join(' · ') +
   (names.length > 10 ? ` and ${names.length - 10} more` : '');
 
 function answers(found, row, about) {
@@ -121,6 +121,7 @@ function answers(found, row, about) {
   const signals = ['confidence_image', 'confidence_text', 'uncertainty_image', 'uncertainty_text', 'consistency'].filter(present);
   const heads = ['model', 'answer', 'score', ...(ranked ? ['rank'] : []), 'confidence', ...(weighted ? ['picture’s weight'] : []),
     ...signals.map((name) => name.replace('_image', ', picture').replace('_text', ', text'))];
+  const long = row.answers.some((one) => one && named(found, [one.prediction || '']).length > 24);
   const body = row.answers.map((one, model) => {
     if (!one) return null;
     const figure = (name) => one.figures[at[name]];
@@ -128,7 +129,7 @@ function answers(found, row, about) {
     const good = ok && one.score >= 0.5;
     const score = ok ? el('span', { class: good ? 'right' : 'wrong' }, about.graded ? points(one.score) : good ? '✓ right' : '✗ wrong') : one.status;
     const weight = figure('weight_image');
-    const cells = [el('td', { class: 'words' }, ok ? named(found, [one.prediction || '(nothing)']) : one.error || one.status), el('td', {}, score)];
+    const cells = [el('td', { class: long ? 'words long' : 'words' }, ok ? named(found, [one.prediction || '(nothing)']) : one.error || one.status), el('td', {}, score)];
     if (ranked) cells.push(el('td', {}, one.rank === null ? '–' : String(one.rank)));
     cells.push(el('td', {}, shareText(figure('confidence'))));
     if (weighted) cells.push(el('td', {}, weight === null ? '–' : el('span', {}, shareText(weight), ' ', el('span', { class: 'bar', 'aria-hidden': 'true' }, el('span', { style: `width:${Math.round(100 * weight)}%` })))));

@@ -36,9 +36,8 @@ function setUpHeadroom(data, about, found, parent) {
       traces, columns: ['model', ...ARMS.map(([, name]) => name)], label: 'headroom: static, constant, scheduled and best weights',
       rows: own.map((one) => [data.models[one.model], ...ARMS.map(([key]) => between(one.headroom[key]))]),
       layout: layout({
-        height: 250, hovermode: 'closest', showlegend: own.length > 1, legend: { orientation: 'h', y: 1.05, yanchor: 'bottom' },
+        ...LEGEND, legend: { orientation: 'h', y: -0.35, yanchor: 'top' }, height: 280, hovermode: 'closest', showlegend: own.length > 1,
         xaxis: { title: { text: `${label(about.score)}, mean over conditions (points)` } }, yaxis: { autorange: 'reversed', type: 'category' },
-        margin: { l: 60, r: 16, t: 30, b: 50 },
       }),
     };
   });
@@ -64,8 +63,7 @@ function setUpWeights(data, weighted, parent) {
       traces, columns: ['model', 'severity', 'weight of the picture', 'entropy'], label: `weight of the picture against severity, ${name}`,
       rows: own.flatMap((one) => one.weights[name].curve.map((p, i) => [data.models[one.model], String(p[0]), between(p.slice(1)), points(one.weights[name].entropy[i])])),
       caption: own.map((one) => `${data.models[one.model]}: ${one.weights[name].trend}`).join('; '),
-      layout: layout({ xaxis: severityAxis(), yaxis: { title: { text: 'weight (points)' }, range: [-3, 103] }, showlegend: true,
-        legend: { orientation: 'h', y: 1.02, yanchor: 'bottom' }, margin: { l: 60, r: 16, t: 40, b: 50 } }),
+      layout: layout({ xaxis: severityAxis(), yaxis: { title: { text: 'weight (points)' }, range: [-3, 103] }, ...LEGEND }),
     };
   });
   const map = chart(two, 'weights-map', () => {
