@@ -115,7 +115,7 @@ def draw_curves(
         raise ValueError("nothing to draw: no scorecard holds a corrupted condition")
     folder.mkdir(parents=True, exist_ok=True)
     paths = [folder / f"{file}.png", folder / f"{file}.svg"]
-    with _settings():
+    with settings():
         figure = _figure(scorecards, names, title, subtitle, chance, score_name, chance_name)
         for path, metadata in zip(paths, ({"Software": None}, {"Date": None, "Creator": None}), strict=True):
             content = io.BytesIO()
@@ -125,7 +125,7 @@ def draw_curves(
 
 
 @contextmanager
-def _settings() -> Iterator[None]:
+def settings() -> Iterator[None]:
     """Matplotlib's defaults and ours for a while, whatever the user's own are."""
     import matplotlib
 
@@ -178,7 +178,7 @@ def _figure(
     corner = (_EDGE / layout.width, 1 - (_TOP + _LINE * len(head)) / height)
     legend.set_bbox_to_anchor(corner, transform=figure.transFigure)
 
-    limits = _limits(scorecards, chance)
+    span = limits(scorecards, chance)
     titles, title_size = _fitted(figure, names, layout.panel_width + 0.6 * _GAP_X)
     for i, name in enumerate(names):
         row, column = divmod(i, layout.columns)
@@ -189,7 +189,7 @@ def _figure(
         )
         _panel(axes, scorecards, name, chance)
         axes.set_title(titles[i], size=title_size, loc="left", pad=5)
-        axes.set_ylim(*limits)
+        axes.set_ylim(*span)
         axes.tick_params(
             labelleft=column == 0, labelbottom=i + layout.columns >= len(names), length=3, color=_TEXT_GREY
         )
@@ -248,7 +248,7 @@ def _panel(axes: Axes, scorecards: Mapping[str, Curves], name: str, chance: floa
     for i, card in enumerate(scorecards.values()):
         points = [point for part in card.corruptions if part.name == name for point in part.curve]
         severities = [point.severity for point in points]
-        style = _style(i)
+        style = line_style(i)
         low, high = ([100 * getattr(point.score, end) for point in points] for end in ("low", "high"))
         axes.fill_between(severities, low, high, color=style["color"], alpha=0.16, linewidth=0, zorder=2)
         if len(points) == 1:  # a band of no width
@@ -260,7 +260,7 @@ def _panel(axes: Axes, scorecards: Mapping[str, Curves], name: str, chance: floa
     axes.set_axisbelow(True)
 
 
-def _style(i: int) -> dict[str, Any]:
+def line_style(i: int) -> dict[str, Any]:
     """Line ``i``'s look: colour, marker and dashes each tell the lines apart."""
     return {
         "color": PALETTE[i % len(PALETTE)],
@@ -278,7 +278,7 @@ def _chance_style() -> dict[str, Any]:
     return {"color": _CHANCE_GREY, "linestyle": ":", "linewidth": 1.4, "zorder": 1}
 
 
-def _limits(scorecards: Mapping[str, Curves], chance: float | None) -> tuple[float, float]:
+def limits(scorecards: Mapping[str, Curves], chance: float | None) -> tuple[float, float]:
     """One y range in per cent for all panels: multiples of 5 around all that is shown, at least 10 apart."""
     shown = [] if chance is None else [chance]
     for card in scorecards.values():
@@ -298,7 +298,7 @@ def _legend(
     """The legend at the top left, in as many columns as fit."""
     from matplotlib.lines import Line2D
 
-    handles = [Line2D([], [], **_style(i)) for i in range(len(scorecards))]
+    handles = [Line2D([], [], **line_style(i)) for i in range(len(scorecards))]
     labels = [_cut(figure, name, min(4.5, width - 1.0), 9.0) for name in scorecards]
     if chance is not None:
         handles.append(Line2D([], [], **_chance_style()))

@@ -26,7 +26,19 @@ from dmsbench.report.page.summary import summary
 from dmsbench.report.run_scores import RunScores
 
 NAME = "report.html"
-SCRIPTS = ("base", "theme", "plots", "curves", "grid", "paired", "scheduling", "calibration", "gallery", "samples", "main")
+SCRIPTS = (
+    "base",
+    "theme",
+    "plots",
+    "curves",
+    "grid",
+    "paired",
+    "scheduling",
+    "calibration",
+    "gallery",
+    "samples",
+    "main",
+)
 """The page's scripts, joined in this order."""
 GALLERY_BYTES, SAMPLES_BYTES = 1_200_000, 1_900_000
 """Of pictures, before they are written as text, which takes a third more."""
@@ -170,7 +182,8 @@ def _row(found: RunScores, row: LeaderboardRow, best: str) -> str:
     ]
     return "<tr>{}</tr>".format(
         "".join(
-            f'<th scope="row">{_text(row.model)}</th>' if cell is None else f"<td>{cell}</td>" for cell in cells
+            f'<th scope="row">{_text(row.model)}</th>' if cell is None else f"<td>{cell}</td>"
+            for cell in cells
         )
     )
 

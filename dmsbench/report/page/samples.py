@@ -118,9 +118,7 @@ def _records(table: pa.Table, samples: set[str], keys: Any) -> Iterator[tuple[Ke
     """The rows of a part that are wanted."""
     kept = table.select(list(_COLUMNS)).filter(pc.is_in(table["sample_id"], pa.array(sorted(samples))))
     for record in kept.to_pylist():
-        views = (
-            View(record[f"{side}_corruption"], record[f"{side}_severity"]) for side in ("image", "text")
-        )
+        views = (View(record[f"{side}_corruption"], record[f"{side}_severity"]) for side in ("image", "text"))
         key = (record["sample_id"], Condition(*views))
         if key in keys:
             yield key, record
@@ -213,4 +211,3 @@ def _pictures(
                     known = album.add(seen.hash, seen.pixels)
             found.append(known)
     return found, unlike
-

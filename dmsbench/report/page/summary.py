@@ -36,7 +36,9 @@ def _best(found: RunScores, best: LeaderboardRow, others: list[LeaderboardRow]) 
     if beaten == len(others):
         return f"{text}: more than {'every other model' if beaten > 1 else one_line(others[0].model)}."
     told = f"{text}. It is not told apart from {_list(level)} by the paired test"
-    return f"{told}; {beaten} other model{' is' if beaten == 1 else 's are'} behind." if beaten else f"{told}."
+    return (
+        f"{told}; {beaten} other model{' is' if beaten == 1 else 's are'} behind." if beaten else f"{told}."
+    )
 
 
 def _beats(found: RunScores, a: str, b: str) -> bool:
@@ -79,7 +81,9 @@ def _scheduled(found: RunScores) -> list[str]:
         )
         room = one.headroom
         if room is not None and room.closed.defined:
-            text += f"; that is {with_interval(room.closed)} per cent of what the best fixed weights would gain"
+            text += (
+                f"; that is {with_interval(room.closed)} per cent of what the best fixed weights would gain"
+            )
         lines.append(f"{text}.")
     return lines
 

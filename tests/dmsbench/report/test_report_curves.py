@@ -13,7 +13,7 @@ from PIL import Image
 
 import corruptions
 from dmsbench.report import draw_curves
-from dmsbench.report.curves import _figure, _layout, _limits, _settings
+from dmsbench.report.curves import _figure, _layout, limits, settings
 from dmsbench.scores import CorruptionScore, CurvePoint, Estimate, Scorecard
 
 MakeCard = Callable[..., Scorecard]
@@ -100,7 +100,7 @@ def test_no_text_is_cut_off_or_overlaps(make_card: MakeCard, n_panels: int, n_mo
     models = ["baseline", "dms", LONG, "image only", "text only", "oracle"][:n_models]
     cards = {model: make_card(names) for model in models}
     title = "A title that is long enough to need a second line in a narrow picture, W" + "W" * 80
-    with _settings():
+    with settings():
         figure = _figure(cards, names, title, "subtitle " * 15, 0.25, "accuracy")
         found = list(boxes(figure))
         assert len(figure.axes) == n_panels
@@ -119,7 +119,7 @@ def test_no_text_is_cut_off_or_overlaps(make_card: MakeCard, n_panels: int, n_mo
 
 def test_lines_tell_models_apart_without_colour(make_card: MakeCard) -> None:
     cards = {str(i): make_card(["ocr"]) for i in range(6)}
-    with _settings():
+    with settings():
         figure = _figure(cards, ["ocr"], "", "", None, "accuracy")
         lines = figure.axes[0].get_lines()
         assert len({line.get_marker() for line in lines}) == 6
@@ -148,7 +148,7 @@ def test_the_range_starts_just_under_what_is_shown(
     make_card: MakeCard, shown: list[tuple[float, float, float]], chance: float | None, expected: Any
 ) -> None:
     card = curve(make_card, [(i, Estimate(*values)) for i, values in enumerate(shown)])
-    low, high = _limits({"m": card}, chance)
+    low, high = limits({"m": card}, chance)
     margin = (high - low) * 0.03 / 1.06
     assert (low + margin, high - margin) == pytest.approx(expected)
 
