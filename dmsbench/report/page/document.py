@@ -91,7 +91,7 @@ def page(found: RunScores) -> str:
 
 
 def _policy(script: str) -> str:
-    """What the browser may do: run this very script and what it brings, show pictures that are in the page."""
+    """What the browser may do: run this very script and what it brings, show pictures of the page."""
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     return (
         f"default-src 'none'; script-src 'sha256-{digest}' 'strict-dynamic'; style-src 'unsafe-inline'; "
