@@ -22,6 +22,7 @@ from dmsbench.suite import load_suite
 HOSTILE = (
     "<script>document.title='owned'</script><img src=x onerror=\"document.title='owned'\"> & \"</script>"
 )
+ANSWERS = ("yes", "no")
 MODELS = ("static", "dms", "third")
 SUITE = """
 name: paged
@@ -45,9 +46,9 @@ def _data(folder: Path) -> Path:
     for number in range(12):
         Image.fromarray(rng.integers(0, 256, (40, 48, 3), dtype=np.uint8)).save(folder / f"{number}.png")
         for which in range(2):
-            told = f"{HOSTILE} is it {which}?" if number < 6 else f"what colour is thing {which} there?"
+            told = f"{HOSTILE} what colour is thing {which} over there?"
             name, image = f"q{number}-{which}", f"{number}.png"
-            lines.append({"id": name, "image": image, "question": told, "answers": ["yes"]})
+            lines.append({"id": name, "image": image, "question": told, "answers": [ANSWERS[which]]})
     path = folder / "questions.jsonl"
     path.write_text("\n".join(json.dumps(line) for line in lines) + "\n")
     return path
@@ -92,7 +93,7 @@ def _outcome(place: int, sample: str, image: int, text: int) -> Outcome:
     weight = float(0.5 - 0.08 * image + 0.05 * text)
     return Outcome(
         "ok",
-        prediction="yes" if right else HOSTILE,
+        prediction=ANSWERS[int(sample[-1])] if right else HOSTILE,
         confidence=float(rng.uniform(0.4, 1.0)),
         margin=0.5,
         weights=(weight, 1.0 - weight) if scheduled else None,
