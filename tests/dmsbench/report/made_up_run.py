@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pytest
 from PIL import Image
 
 from dmsbench.models.spec import parse
@@ -99,13 +97,3 @@ def _outcome(place: int, sample: str, image: int, text: int) -> Outcome:
         weights=(weight, 1.0 - weight) if scheduled else None,
         signals=tuple(rng.uniform(0, 1, 5)) if scheduled else None,
     )
-
-
-@pytest.fixture(scope="session")
-def run_of() -> Callable[..., RunFolder]:
-    return make_run
-
-
-@pytest.fixture(scope="session")
-def paged(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
-    return make_run(tmp_path_factory.mktemp("paged"))
