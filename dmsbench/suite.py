@@ -8,7 +8,6 @@ from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import yaml
 from pydantic import (
     BaseModel,
     Field,
@@ -32,6 +31,7 @@ from dmsbench.errors import SuiteError, UnknownNameError
 from dmsbench.grid import CLEAN_NAME, Condition, View
 from dmsbench.score_names import SCORES
 from dmsbench.suite_blocks import DatasetConfig, Grid, Joint, RetrievalConfig, Strict
+from dmsbench.suite_yaml import Lines, read_yaml
 
 __all__ = [
     "DatasetConfig",
@@ -284,45 +284,42 @@ def load_suite(name_or_path: str) -> Suite:
         path = Path(name_or_path)
         if path.suffix not in (".yaml", ".yml") and not path.is_file():
             raise UnknownNameError("suite", name_or_path, builtin)
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
-        raise SuiteError(f"{path}: cannot be read ({reason})") from None
-    try:
-        data = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f" line {mark.line + 1}" if mark else ""
-        raise SuiteError(f"{path}:{where} not valid YAML ({getattr(error, 'problem', error)})") from None
+    data, lines = read_yaml(path)
     if not isinstance(data, dict):
         raise SuiteError(f"{path}: expected keys and values, such as 'name: my-suite'")
     for key in ("path", "images"):
         # Paths in a suite file are relative to it.
         if isinstance(data.get("dataset"), dict) and isinstance(data["dataset"].get(key), str):
             data["dataset"][key] = path.parent / data["dataset"][key]
-    return _validated(data, str(path))
+    return _validated(data, str(path), lines)
 
 
-def _validated(data: dict[str, Any], where: str) -> Suite:
+def _validated(data: dict[str, Any], where: str, lines: Lines | None = None) -> Suite:
+    lines = lines or Lines()
     try:
         return Suite.model_validate(data)
     except corruptions.UnknownCorruptionError as error:
-        raise SuiteError(f"{where}: grid: {error}") from None
+        raise SuiteError(f"{where}: {lines.of_word(str(error.name))}grid: {error}") from None
     except ValidationError as error:
-        raise SuiteError(f"{where}: {_first_complaint(error)}") from None
+        location, complaint = _first_complaint(error)
+        raise SuiteError(f"{where}: {lines.where(location)}{complaint}") from None
 
 
-def _first_complaint(error: ValidationError) -> str:
+def _first_complaint(error: ValidationError) -> tuple[Sequence[str | int], str]:
+    """Where the first fault is, and what it is."""
     first = error.errors()[0]
-    key = ".".join(str(part) for part in first["loc"])
+    location: Sequence[str | int] = first["loc"]
+    key = ".".join(str(part) for part in location)
     if first["type"] == "extra_forbidden":
-        return f"{key}: {UnknownNameError('key', str(first['loc'][-1]), _keys(first['loc'][:-1]))}"
+        return location, f"{key}: {UnknownNameError('key', str(location[-1]), _keys(location[:-1]))}"
     message = first["msg"].removeprefix("Value error, ")
     if first["type"] == "tuple_type":
         message = "input should be a list"  # what a tuple is called in YAML
     more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
-    return f"{key and f'{key}: '}{message[0].lower()}{message[1:]}{more}"
+    # What concerns several keys names the first of them itself.
+    return location or (message.partition(":")[0],), (
+        f"{key and f'{key}: '}{message[0].lower()}{message[1:]}{more}"
+    )
 
 
 def _keys(location: Iterable[int | str]) -> list[str]:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from dmsbench.cli.options import Out
+from dmsbench.cli.options import Format, Out, Quiet, TableFormat
 
 
 def report(
@@ -15,19 +15,35 @@ def report(
         Path | None, typer.Argument(help="A run's folder; by default the newest run of --out.")
     ] = None,
     out: Out = Path("results"),
+    format_: Format = None,
+    quiet: Quiet = False,
 ) -> None:
     """Writes leaderboard, scores and curves of a run anew, from its records alone.
 
-    Example:  dmsbench report results/vqa-corrupt/0123456789ab
-    """
-    from rich.console import Console
+    Exit code 3 where no model is finished. Examples:
 
+      dmsbench report results/vqa-corrupt/0123456789ab
+
+      dmsbench report --format csv > scores.csv
+    """
+    from dmsbench.cli.output import emit, tables, tell
     from dmsbench.report.build import build_report, print_report
+    from dmsbench.report.exports import report_columns, report_dict, report_sheet
     from dmsbench.runner.find import newest
     from dmsbench.runner.store import RunFolder
 
     folder = newest(out) if run is None else RunFolder(run)
-    console = Console()
     built = build_report(folder, folder.manifest())
-    print_report(built, console)
-    console.print(f"in {folder.path}", highlight=False, markup=False, soft_wrap=True)
+    if format_ in (None, TableFormat.TABLE):
+        console = tables(quiet=quiet and format_ is None)
+        print_report(built, console)
+        tell(console, f"in {folder.path}")
+        return
+    columns = report_columns if format_ is TableFormat.MARKDOWN else report_sheet
+    unfinished = f"not finished, so not shown: {', '.join(built.unfinished)}"
+    emit(
+        format_,
+        lambda: report_dict(built),
+        lambda: columns(built),
+        [unfinished] if built.unfinished and not quiet else (),
+    )
