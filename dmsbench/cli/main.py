@@ -70,10 +70,11 @@ class _Group(TyperGroup):
 
 
 def _nearest(error: Any) -> None:
-    """Leaves of the options that an unknown one may have meant the nearest: "Did you mean --suite?"."""
+    """Says of an unknown option which one is nearest: "Did you mean --suite?"."""
     found = getattr(error, "possibilities", None)
     if found:
-        error.possibilities = difflib.get_close_matches(error.option_name, found, n=1, cutoff=0)
+        (nearest,) = difflib.get_close_matches(error.option_name, found, n=1, cutoff=0)
+        error.message, error.possibilities = f"{error.message}. Did you mean {nearest}?", None
 
 
 app = typer.Typer(
