@@ -15,25 +15,41 @@ def report(
         Path | None, typer.Argument(help="A run's folder; by default the newest run of --out.")
     ] = None,
     out: Out = Path("results"),
+    figures: Annotated[
+        bool,
+        typer.Option(
+            "--figures", help="Figures for papers too: SVG, PDF and PNG, CSV, and tables for LaTeX."
+        ),
+    ] = False,
     format_: Format = None,
     quiet: Quiet = False,
 ) -> None:
     """Writes a run's page, leaderboard, curves and scores anew, from its records alone.
 
-    Exit code 3 where no model is finished. Examples:
+    report.html is one file that opens anywhere, offline; figures go to figures/. Exit code 3 where no model
+    is finished. Examples:
 
       dmsbench report results/vqa-corrupt/0123456789ab
 
+      dmsbench report --figures
+
       dmsbench report --format csv > scores.csv
     """
-    from dmsbench.cli.output import emit, tables, tell
-    from dmsbench.report.build import build_report, print_report
+    from dmsbench.cli.output import emit, messages, tables, tell
+    from dmsbench.report.build import print_report, write_report
     from dmsbench.report.exports import report_columns, report_dict, report_sheet
+    from dmsbench.report.run_scores import read_run
     from dmsbench.runner.find import newest
     from dmsbench.runner.store import RunFolder
 
     folder = newest(out) if run is None else RunFolder(run)
-    built = build_report(folder, folder.manifest())
+    found = read_run(folder, folder.manifest())
+    built = write_report(found)
+    if figures:
+        from dmsbench.report.figures import write_figures
+
+        drawn = write_figures(found, folder.path / "figures")
+        tell(messages(quiet=quiet), f"{len(drawn)} files in {folder.path / 'figures'}")
     if format_ in (None, TableFormat.TABLE):
         console = tables(quiet=quiet and format_ is None)
         print_report(built, console)
