@@ -69,7 +69,7 @@ def test_what_is_not_run_parses(block: Block, tmp_path: Path, monkeypatch: pytes
         "dmsbench run --suite smoke --no-such-option",
         "dmsbench nothing",
         "dmsbench gate --reference baseline",
-        "dmsbench list everything",
+        "dmsbench preview --seed many",
         "dmsbench run --suite smoke --model mine=owner/name,fusoin=dms",
     ],
 )
