@@ -6,11 +6,16 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import numpy as np
+import numpy.typing as npt
+
 import corruptions
 from dmsbench.corruption_settings import Applied, plain
 from dmsbench.data.base import Dataset, Sample, SampleError, load_image
 from dmsbench.grid import View
-from dmsbench.models.base import Image
+
+#: Pixels, uint8 H×W×3; as of ``models.base``, which brings torch along.
+Image = npt.NDArray[np.uint8]
 
 
 @dataclass(frozen=True, slots=True)

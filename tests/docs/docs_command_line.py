@@ -28,6 +28,7 @@ each command says the same. Errors are one line on standard error.
 | 3 | runs that may not be compared, or that are not finished |
 | 4 | a run that finished with more failed samples than its suite allows (`max_error_rate`) |
 | 130 | interrupted; the same command continues |
+| 141 | nobody reads what is printed (`\\| head`) |
 """
 
 

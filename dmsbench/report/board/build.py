@@ -92,7 +92,7 @@ def build_board(group: Group) -> Board:
             for row in board.rows
         ),
         licence=str(manifest["dataset"].get("licence", "")),
-        data_fingerprint=str(manifest["dataset"]["fingerprint"]),
+        data_fingerprint=str(manifest["identity"]["dataset"]["fingerprint"]),
         date="" if when is None else when.date().isoformat(),
         resolvable=resolvable(pairs),
         dropped={label: same[id(model)] for label, model in named.items() if same.get(id(model))},

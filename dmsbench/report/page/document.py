@@ -6,6 +6,7 @@ import base64
 import gzip
 import hashlib
 import json
+from collections.abc import Mapping
 from html import escape
 from importlib import resources
 from pathlib import Path
@@ -197,6 +198,10 @@ def _behind(found: RunScores, best: str, model: str) -> str:
     return "–"
 
 
+def _fingerprint(manifest: Mapping[str, Any]) -> str:
+    return str(manifest["identity"]["dataset"]["fingerprint"])
+
+
 def _provenance(found: RunScores) -> str:
     manifest, info = found.manifest, found.info
     environment = manifest.get("environment", {})
@@ -204,9 +209,9 @@ def _provenance(found: RunScores) -> str:
     entries = [
         ("Score", info.score),
         ("Suite fingerprint", info.fingerprint),
-        ("Data", f"{info.dataset}, fingerprint {data['fingerprint']}, {data.get('licence', '')}"),
+        ("Data", f"{info.dataset}, fingerprint {_fingerprint(manifest)}, {data.get('licence', '')}"),
         ("Severity profile", info.profile),
-        ("Run made", f"{manifest['created']}, dmsbench {manifest['dmsbench']}; this page by {__version__}"),
+        ("Run made", f"{manifest.get('created')}, dmsbench {manifest['dmsbench']}; page by {__version__}"),
         ("Environment", ", ".join(f"{name} {version}" for name, version in environment.items())),
         *((f"Model {name}", str(manifest["models"][name].get("spec", ""))) for name in found.cards),
     ]

@@ -35,7 +35,7 @@ def source(manifest: Mapping[str, Any]) -> Source | str:
         return "the suite of this run is not one of this version of dmsbench"
     except (DmsbenchError, corruptions.CorruptionError) as error:
         return f"the data cannot be read ({error})"
-    if dataset.fingerprint != manifest["dataset"]["fingerprint"]:
+    if dataset.fingerprint != manifest["identity"]["dataset"]["fingerprint"]:
         return "the data have changed since the run"
     known = manifest["identity"]["corruptions"]
     for name in suite.corruption_names:
