@@ -169,26 +169,28 @@ def to_csv(leaderboard: Leaderboard) -> str:
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(["rank", "model", *estimates, *worst, *counts])
     for row in leaderboard.rows:
-        figures = [number for name in _FIGURES for number in _ends(getattr(row, name))]
+        figures = [number for name in _FIGURES for number in ends(getattr(row, name))]
         writer.writerow(
             [
                 "" if row.rank is None else row.rank,
                 one_line(row.model),
                 *figures,
                 row.worst or "",
-                *_ends(row.worst_score),
-                *_ends_of(row.error_rate),
+                *ends(row.worst_score),
+                *ends_of(row.error_rate),
                 *(getattr(row, name) for name in counts[1:]),
             ]
         )
     return out.getvalue()
 
 
-def _ends(estimate: Estimate | None) -> list[str]:
-    return [""] * 3 if estimate is None else _ends_of(estimate.value, estimate.low, estimate.high)
+def ends(estimate: Estimate | None) -> list[str]:
+    """Value, low and high as CSV has them."""
+    return [""] * 3 if estimate is None else ends_of(estimate.value, estimate.low, estimate.high)
 
 
-def _ends_of(*numbers: float) -> list[str]:
+def ends_of(*numbers: float) -> list[str]:
+    """Numbers as CSV has them: six decimals, empty for NaN."""
     return ["" if math.isnan(number) else f"{number + 0.0:.{DECIMALS}f}" for number in numbers]
 
 
@@ -200,19 +202,19 @@ def to_markdown(leaderboard: Leaderboard) -> str:
         "",
         f"- dataset: {escaped(info.dataset)}, {info.n_samples} samples",
         f"- seed: {info.seed}",
-        f"- severity profile: {_code(info.profile)}",
-        f"- score: {_code(info.score)}",
-        f"- suite fingerprint: {_code(info.fingerprint)}",
+        f"- severity profile: {code(info.profile)}",
+        f"- score: {code(info.score)}",
+        f"- suite fingerprint: {code(info.fingerprint)}",
         "",
-        _line(["#", "model", *_TITLES, "worst condition", "errors", "samples"]),
-        _line(["--:", ":--", *(["--:"] * len(_TITLES)), ":--", "--:", "--:"]),
+        line_of(["#", "model", *_TITLES, "worst condition", "errors", "samples"]),
+        line_of(["--:", ":--", *(["--:"] * len(_TITLES)), ":--", "--:", "--:"]),
     ]
     for row in leaderboard.rows:
-        worst = f"{_cell_code(row.worst)} {with_interval(row.worst_score)}" if row.worst else "n/a"
+        worst = f"{cell_code(row.worst)} {with_interval(row.worst_score)}" if row.worst else "n/a"
         figures = [with_interval(getattr(row, name)) for name in _FIGURES]
         rank = "n/a" if row.rank is None else str(row.rank)
         counts = [rate(row.error_rate), str(row.n_samples)]
-        lines.append(_line([rank, escaped(row.model), *figures, worst, *counts]))
+        lines.append(line_of([rank, escaped(row.model), *figures, worst, *counts]))
     lines += ["", *(f"- {note}" for note in notes(leaderboard))]
     if leaderboard.answer_types:
         lines += ["", *section(leaderboard.answer_types)]
@@ -221,36 +223,51 @@ def to_markdown(leaderboard: Leaderboard) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _line(cells: list[str]) -> str:
+def line_of(cells: list[str]) -> str:
+    """A row of a Markdown table."""
     return f"| {' | '.join(cells)} |"
 
 
-def _code(text: str) -> str:
+def code(text: str) -> str:
+    """Text as code in Markdown."""
     return "`" + one_line(text).replace("`", "'") + "`"
 
 
-def _cell_code(text: str) -> str:
-    return _code(text).replace("|", "\\|")  # a table cell ends at a bar, in code too
+def cell_code(text: str) -> str:
+    """As ``code``, in a table's cell."""
+    return code(text).replace("|", "\\|")  # a table cell ends at a bar, in code too
 
 
 def notes(leaderboard: Leaderboard) -> list[str]:
     """What each column means, and why values are undefined or a run is incomplete; one line each."""
+    return [*columns_explained(leaderboard).values(), *circumstances(leaderboard)]
+
+
+def columns_explained(leaderboard: Leaderboard) -> dict[str, str]:
+    """What each column means, one line each; ``points`` is on all, ``pairs`` on what they do not show."""
     level, chance = percent(leaderboard.level), leaderboard.chance
     known = "unknown here" if chance is None else f"{100 * chance:.1f} here"
-    found = [
-        f"Scores are in points (100 is perfect), in brackets the {level} interval from a bootstrap clustered "
-        "by image.",
-        "**clean**: mean score without corruption.",
-        "**mean**: equal-weight mean over all corrupted conditions; the ranking goes by it.",
-        "**retention**: mean / clean, in per cent (RR); it flatters models near chance.",
-        f"**above-chance retention**: (mean - chance) / (clean - chance), in per cent; chance is {known}.",
-        "**area under curve**: area under score against severity (0 to the largest), mean over corruptions.",
-        "**worst condition**: the corruption@severity with the lowest score; its interval is not corrected "
-        "for having been picked.",
-        "**errors**: share of the records that are errors; they are left out of every score.",
-        "Whether the intervals of two models overlap says nothing about their paired difference: use "
-        "`dmsbench compare`.",
-    ]
+    return {
+        "points": f"Scores are in points (100 is perfect), in brackets the {level} interval from a bootstrap "
+        "clustered by image.",
+        "clean": "**clean**: mean score without corruption.",
+        "mean": "**mean**: equal-weight mean over all corrupted conditions; the ranking goes by it.",
+        "retention": "**retention**: mean / clean, in per cent (RR); it flatters models near chance.",
+        "above_chance_retention": "**above-chance retention**: (mean - chance) / (clean - chance), in per "
+        f"cent; chance is {known}.",
+        "ausc": "**area under curve**: area under score against severity (0 to the largest), mean over "
+        "corruptions.",
+        "worst": "**worst condition**: the corruption@severity with the lowest score; its interval is not "
+        "corrected for having been picked.",
+        "errors": "**errors**: share of the records that are errors; they are left out of every score.",
+        "pairs": "Whether the intervals of two models overlap says nothing about their paired difference: "
+        "use `dmsbench compare`.",
+    }
+
+
+def circumstances(leaderboard: Leaderboard) -> list[str]:
+    """What is left out, undefined, unchanged or missing; one line each."""
+    found = []
     if any(row.n_left_out for row in leaderboard.rows):
         found.append(
             "Samples whose own answer a corruption makes wrong are left out of its conditions: **retention** "

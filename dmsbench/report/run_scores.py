@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import combinations
 from typing import TYPE_CHECKING, Any
@@ -14,16 +14,18 @@ from dmsbench.report.roles import fitted_on
 from dmsbench.report.scheduling import MEASURES as SCHEDULING
 from dmsbench.report.scheduling import Scheduling, scheduling
 from dmsbench.scores import Comparison, Scorecard, ScoreTable, scorecard_of_table
-from dmsbench.scores.answer_types import answer_type_scores, sample_types
+from dmsbench.scores.answer_types import AnswerTypeScore, answer_type_scores, sample_types
 from dmsbench.scores.calibration import MEASURES as CALIBRATION
 from dmsbench.scores.calibration import Calibration, calibration
 from dmsbench.scores.paired import compare_pairs
 from dmsbench.scores.pairing import pair_rows
-from dmsbench.scores.retrieval import retrieval_scores, sample_directions
+from dmsbench.scores.retrieval import RetrievalScores, retrieval_scores, sample_directions
 from dmsbench.scores.rows import Rows, read_rows
 from dmsbench.truth import told
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from dmsbench.runner.store import RunFolder
 
 COMPARED = 8
@@ -38,6 +40,18 @@ class PairScores:
     b: str
     comparison: Comparison
     groups: Groups
+
+
+@dataclass(frozen=True, slots=True)
+class ModelScores:
+    """One model of a run."""
+
+    rows: Rows
+    card: Scorecard
+    types: tuple[AnswerTypeScore, ...] | None
+    """By answer type; None of retrieval."""
+    searches: RetrievalScores | None
+    """By direction; None but of retrieval."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,26 +91,15 @@ def read_run(folder: RunFolder, manifest: Mapping[str, Any], *, full: bool = Tru
         )
     chance = (manifest["chance"] or {}).get("value")
     identity, data = manifest["identity"], manifest["dataset"]
-    searching = identity["task"] == "retrieval"
-    rows, types, searches = {}, {}, {}
-    for name in finished:
-        records = folder.records(name)
-        rows[name] = read_rows(records, (*SCHEDULING, *CALIBRATION, *(("rank",) if searching else ())))
-        if searching:
-            searches[name] = retrieval_scores(rows[name], sample_directions(records))
-        else:
-            types[name] = answer_type_scores(rows[name], sample_types(records))
-    cards = {name: scorecard_of_table(ScoreTable.from_rows(own), chance=chance) for name, own in rows.items()}
-    info = ReportInfo(
-        suite=identity["suite"],
-        dataset=f"{data['name']}/{data['split']}",
-        n_samples=data["samples"],
-        seed=identity["seed"],
-        score=identity["score"],
-        fingerprint=manifest["fingerprint"],
-        profile=identity["profile"],
-        truth=tuple(told(manifest)),
-    )
+    models = {
+        name: score_model(folder.records(name), identity["task"], chance, (*SCHEDULING, *CALIBRATION))
+        for name in finished
+    }
+    rows = {name: model.rows for name, model in models.items()}
+    cards = {name: model.card for name, model in models.items()}
+    types = {name: model.types for name, model in models.items() if model.types is not None}
+    searches = {name: model.searches for name, model in models.items() if model.searches is not None}
+    info = info_of(manifest)
     calibrated = full and identity["task"] == "vqa"
     return RunScores(
         folder=folder,
@@ -112,6 +115,38 @@ def read_run(folder: RunFolder, manifest: Mapping[str, Any], *, full: bool = Tru
         pairs=_pairs(rows, manifest) if full else (),
         calibration={name: calibration(own) for name, own in rows.items()} if calibrated else {},
         unfinished=unfinished,
+    )
+
+
+def info_of(manifest: Mapping[str, Any]) -> ReportInfo:
+    """What a manifest says was run."""
+    identity, data = manifest["identity"], manifest["dataset"]
+    return ReportInfo(
+        suite=identity["suite"],
+        dataset=f"{data['name']}/{data['split']}",
+        n_samples=data["samples"],
+        seed=identity["seed"],
+        score=identity["score"],
+        fingerprint=manifest["fingerprint"],
+        profile=identity["profile"],
+        truth=tuple(told(manifest)),
+    )
+
+
+def score_model(
+    records: pd.DataFrame, task: str, chance: float | None, measures: Sequence[str] = ()
+) -> ModelScores:
+    """One model's scores, from its records; ``measures`` are further columns that the rows are to hold.
+
+    Raises ValueError on invalid records (``rows.read_rows``).
+    """
+    searching = task == "retrieval"
+    rows = read_rows(records, (*measures, *(("rank",) if searching else ())))
+    return ModelScores(
+        rows=rows,
+        card=scorecard_of_table(ScoreTable.from_rows(rows), chance=chance),
+        types=None if searching else answer_type_scores(rows, sample_types(records)),
+        searches=retrieval_scores(rows, sample_directions(records)) if searching else None,
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -105,7 +105,11 @@ def pair(a: str, b: str, out: Path, suite: str | None = None) -> tuple[Entrant, 
 
 def check_comparable(a: Entrant, b: Entrant) -> None:
     """Raises NotComparableError where suite, data, seed, score or conditions differ, naming which."""
-    left, right = a.manifest["identity"], b.manifest["identity"]
+    check_identities(a.manifest["identity"], b.manifest["identity"], (a.label, b.label))
+
+
+def check_identities(left: Mapping[str, Any], right: Mapping[str, Any], names: tuple[str, str]) -> None:
+    """As ``check_comparable``, of two manifests' identities; ``names`` are theirs in messages."""
     for key, word in (
         ("suite", "suite"),
         ("task", "task"),
@@ -114,24 +118,25 @@ def check_comparable(a: Entrant, b: Entrant) -> None:
         ("score", "score"),
         ("profile", "severity profile"),
     ):
-        if left[key] != right[key]:
-            shown = [_shown(side[key]) for side in (left, right)]
+        # Runs of older versions may not name one.
+        if left.get(key) != right.get(key):
+            shown = [_shown(side.get(key)) for side in (left, right)]
             raise NotComparableError(
-                f"not comparable: {a.label} and {b.label} differ in {word} ({shown[0]} and {shown[1]})"
+                f"not comparable: {names[0]} and {names[1]} differ in {word} ({shown[0]} and {shown[1]})"
             )
     shared = set(left["corruptions"]) & set(right["corruptions"])
     for name in sorted(shared):
         if left["corruptions"][name] != right["corruptions"][name]:
             raise NotComparableError(
-                f"not comparable: corruption '{name}' is version {left['corruptions'][name]} in {a.label} "
-                f"and {right['corruptions'][name]} in {b.label}"
+                f"not comparable: corruption '{name}' is version {left['corruptions'][name]} in {names[0]} "
+                f"and {right['corruptions'][name]} in {names[1]}"
             )
         # Runs of suites without settings do not name them.
         made = [side.get("settings", {}).get(name, {}) for side in (left, right)]
         if made[0] != made[1]:
             raise NotComparableError(
-                f"not comparable: settings of corruption '{name}' are {in_words(made[0])} in {a.label} "
-                f"and {in_words(made[1])} in {b.label}"
+                f"not comparable: settings of corruption '{name}' are {in_words(made[0])} in {names[0]} "
+                f"and {in_words(made[1])} in {names[1]}"
             )
 
 

@@ -161,10 +161,10 @@ def compare_pairs(
     sets = _condition_sets(pairs.conditions)
     n_pairs = pairs.counts.sum(axis=0)
     cells, boot = _cells_and_replicates(pairs, replicates=replicates, level=level, seed=seed)
-    contributions = np.column_stack(
-        [np.empty((len(pairs.groups), 0)), *(_contributions(pairs, members) for members in sets.values())]
+    added = np.column_stack(
+        [np.empty((len(pairs.groups), 0)), *(contributions(pairs, members) for members in sets.values())]
     )
-    p_values = sign_flip_tests(contributions, replicates=replicates, seed=(seed, 1))
+    p_values = sign_flip_tests(added, replicates=replicates, seed=(seed, 1))
     contrasts = {
         name: _contrast(name, members, pairs, cells, boot, float(p_value), replicates, level)
         for (name, members), p_value in zip(sets.items(), p_values, strict=True)
@@ -273,8 +273,8 @@ def _interval(members: list[int], pairs: Pairs, boot: FloatArray, level: float) 
     return percentile_interval(mean_over_cells(boot[:, members]), level)
 
 
-def _contributions(pairs: Pairs, members: list[int]) -> FloatArray:
-    """(G,): what each group adds to the contrast's difference."""
+def contributions(pairs: Pairs, members: list[int]) -> FloatArray:
+    """(G,): what each group adds to the difference over the conditions at the positions ``members``."""
     totals = pairs.counts[:, members].sum(axis=0)
     scored = np.count_nonzero(totals)
     if not scored:

@@ -1,0 +1,58 @@
+"""Which models a leaderboard is asked for: run folders, ``FOLDER:MODEL``, results folders."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from dmsbench.errors import DmsbenchError, UnknownNameError
+from dmsbench.runner.find import Entrant, entrant, runs
+from dmsbench.runner.store import MANIFEST, RunFolder
+
+
+def selected(arguments: Sequence[str], out: Path, suite: str | None = None) -> list[Entrant]:
+    """The models of the runs named, each once; without a name those of all runs of ``out``.
+
+    ``suite`` keeps the runs of one suite of a results folder. Raises DmsbenchError where there is no such
+    run or one named outright is of another suite, UnknownNameError for a suite or model that is not there.
+    """
+    found = [model for text in arguments or [str(out)] for model in _of(text, suite)]
+    if not found:
+        raise DmsbenchError(f"{', '.join(arguments) or out}: no models here; run a suite to add one")
+    return list({(model.folder.path.resolve(), model.model): model for model in found}.values())
+
+
+def _of(text: str, suite: str | None) -> list[Entrant]:
+    path = Path(text)
+    if not path.is_dir() and ":" in text:
+        return [_checked(entrant(text), suite)]
+    if (path / MANIFEST).is_file():
+        return [_checked(model, suite) for model in _models([RunFolder(path)])]
+    if not path.is_dir():
+        raise DmsbenchError(
+            f"'{text}': no run there; give a run's folder, FOLDER:MODEL or a results folder"
+        )
+    # A suite's folder within a results folder is a natural thing to name.
+    there = runs(path) or [RunFolder(file.parent) for file in sorted(path.glob(f"*/{MANIFEST}"))]
+    if not there:
+        raise DmsbenchError(f"{path}: no runs here; start with: dmsbench run --suite vqa-corrupt")
+    found = _models(there)
+    names = {str(folder.manifest()["identity"]["suite"]) for folder in there}
+    if suite is not None and suite not in names:
+        raise UnknownNameError(f"suite among the runs of {path}", suite, names)
+    return [model for model in found if suite in (None, model.manifest["identity"]["suite"])]
+
+
+def _checked(model: Entrant, suite: str | None) -> Entrant:
+    own = model.manifest["identity"]["suite"]
+    if suite not in (None, own):
+        raise DmsbenchError(f"{model.folder.path}: a run of suite '{own}', not '{suite}'; leave out --suite")
+    return model
+
+
+def _models(folders: Iterable[RunFolder]) -> list[Entrant]:
+    found = []
+    for folder in folders:
+        manifest = folder.manifest()
+        found += [Entrant(folder, name, manifest) for name in manifest["models"]]
+    return found
