@@ -8,7 +8,6 @@ from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import yaml
 from pydantic import (
     BaseModel,
     Field,
@@ -32,6 +31,7 @@ from dmsbench.errors import SuiteError, UnknownNameError
 from dmsbench.grid import CLEAN_NAME, Condition, View
 from dmsbench.score_names import SCORES
 from dmsbench.suite_blocks import DatasetConfig, Grid, Joint, RetrievalConfig, Strict
+from dmsbench.suite_yaml import Lines, read_yaml
 
 __all__ = [
     "DatasetConfig",
@@ -288,33 +288,24 @@ def load_suite(name_or_path: str) -> Suite:
         path = Path(name_or_path)
         if path.suffix not in (".yaml", ".yml") and not path.is_file():
             raise UnknownNameError("suite", name_or_path, builtin)
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
-        raise SuiteError(f"{path}: cannot be read ({reason})") from None
-    try:
-        data = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f" line {mark.line + 1}" if mark else ""
-        raise SuiteError(f"{path}:{where} not valid YAML ({getattr(error, 'problem', error)})") from None
+    data, lines = read_yaml(path)
     if not isinstance(data, dict):
         raise SuiteError(f"{path}: expected keys and values, such as 'name: my-suite'")
     for key in ("path", "images"):
         # Paths in a suite file are relative to it.
         if isinstance(data.get("dataset"), dict) and isinstance(data["dataset"].get(key), str):
             data["dataset"][key] = path.parent / data["dataset"][key]
-    return _validated(data, str(path))
+    return _validated(data, str(path), lines)
 
 
-def _validated(data: dict[str, Any], where: str) -> Suite:
+def _validated(data: dict[str, Any], where: str, lines: Lines | None = None) -> Suite:
     try:
         return Suite.model_validate(data)
     except corruptions.UnknownCorruptionError as error:
         raise SuiteError(f"{where}: grid: {error}") from None
     except ValidationError as error:
-        raise SuiteError(f"{where}: {_first_complaint(error)}") from None
+        line = "" if lines is None else lines.where(error.errors()[0]["loc"])
+        raise SuiteError(f"{where}: {line}{_first_complaint(error)}") from None
 
 
 def _first_complaint(error: ValidationError) -> str:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
-import os
-import sys
 from enum import Enum
 from typing import Annotated, Any
 
 import typer
+
+from dmsbench.cli.options import Format, TableFormat
+from dmsbench.errors import DmsbenchError, UnknownNameError
 
 
 class What(str, Enum):
@@ -27,20 +27,43 @@ JSON_ONLY = ("parameter", "parameters", "source", "notes", "distances")
 MEASURES = {"dissimilarity": "1−SSIM", "difference": "|diff|", "edits": "edits", "hit": "hit"}
 
 
-def list_names(
-    what: Annotated[What, typer.Argument(help="What to list.")],
-    as_json: Annotated[bool, typer.Option("--json", help="JSON instead of a table.")] = False,
-) -> None:
-    """Lists suites, models, data sets, corruptions or scores; ``--json`` says the most.
+def _topics(incomplete: str) -> list[str]:
+    return [what.value for what in What if what.value.startswith(incomplete)]
 
-    Example:  dmsbench list corruptions --json
+
+def list_names(
+    what: Annotated[
+        str,
+        typer.Argument(
+            metavar="|".join(what.value for what in What), autocompletion=_topics, help="What to list."
+        ),
+    ],
+    format_: Format = None,
+    as_json: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,
+) -> None:
+    """Lists suites, models, data sets, corruptions or scores; JSON says the most.
+
+    JSON is a list of entries, each with a name; CSV and Markdown have what the table has. Examples:
+
+      dmsbench list models
+
+      dmsbench list corruptions --json
     """
-    entries = _entries(what)
-    if as_json:
-        typer.echo(json.dumps(entries, indent=1, ensure_ascii=False))
+    from dmsbench.cli.output import emit, tables
+    from dmsbench.report.sheets import sheet_of
+
+    try:
+        topic = What(what)
+    except ValueError:
+        raise UnknownNameError("topic", what, (known.value for known in What)) from None
+    if as_json and format_ not in (None, TableFormat.JSON):
+        raise DmsbenchError(f"--json and --format {format_.value}: one of them")
+    entries = _entries(topic)
+    if as_json or format_ not in (None, TableFormat.TABLE):
+        wanted = TableFormat.JSON if as_json or format_ is None else format_
+        emit(wanted, lambda: entries, lambda: sheet_of(map(_shown, entries)))
         return
     from rich.box import SIMPLE_HEAD
-    from rich.console import Console
     from rich.table import Table
 
     rows = [_shown(entry) for entry in entries]
@@ -50,12 +73,9 @@ def list_names(
         table.add_column(column, no_wrap=column in ("name", _DISTANCES), overflow="fold")
     for row in rows:
         table.add_row(*(row.get(column, "") for column in columns))
-    # A file or a pipe has no width; a terminal's own is kept.
-    Console(width=None if sys.stdout.isatty() or "COLUMNS" in os.environ else _PIPED).print(table)
+    tables().print(table)
 
 
-#: Columns of a table that goes to a file.
-_PIPED = 140
 _DISTANCES = "distance at severities 1-5"
 
 

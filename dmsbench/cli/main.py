@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import difflib
+import io
 import sys
+import traceback
 from typing import Annotated, Any, NoReturn
 
 import typer
@@ -11,8 +14,10 @@ from typer.core import TyperGroup
 from dmsbench import __version__
 from dmsbench.cli import (
     compare_command,
+    doctor_command,
     fit_command,
     gate_command,
+    leaderboard_command,
     list_command,
     preview_command,
     report_command,
@@ -31,20 +36,49 @@ class InterruptedRunError(DmsbenchError):
     exit_code = 130
 
 
+#: Of the framework, which does not always come from the same package.
+_UsageError: type[Exception] = typer.BadParameter.__mro__[1]
+
+
 class _Group(TyperGroup):
-    """Commands of which an interruption exits with 130: the framework's own 1 means a regression here."""
+    """Commands of which an interruption exits with 130: the framework's own 1 means a regression here.
+
+    With ``--debug`` an error's traceback stands above its one line.
+    """
+
+    def make_context(self, *args: Any, **kwargs: Any) -> Any:
+        try:
+            return super().make_context(*args, **kwargs)
+        except _UsageError as error:
+            _nearest(error)
+            raise
 
     def invoke(self, ctx: Any) -> Any:
+        from corruptions import CorruptionError
+
         try:
             return super().invoke(ctx)
+        except _UsageError as error:
+            _nearest(error)
+            raise
         except KeyboardInterrupt:
             raise InterruptedRunError(STOPPED) from None
+        except (DmsbenchError, CorruptionError, OSError):
+            if ctx.params.get("debug"):
+                traceback.print_exc()
+            raise
+
+
+def _nearest(error: Any) -> None:
+    """Leaves of the options that an unknown one may have meant the nearest: "Did you mean --suite?"."""
+    found = getattr(error, "possibilities", None)
+    if found:
+        error.possibilities = difflib.get_close_matches(error.option_name, found, n=1, cutoff=0)
 
 
 app = typer.Typer(
     name="dmsbench",
     cls=_Group,
-    help="Robustness benchmark for vision-language models.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
@@ -53,10 +87,12 @@ app.command("run")(run_command.run)
 app.command("compare")(compare_command.compare)
 app.command("gate")(gate_command.gate)
 app.command("report")(report_command.report)
+app.command("leaderboard")(leaderboard_command.leaderboard)
 app.command("rescore")(rescore_command.rescore)
 app.command("fit")(fit_command.fit)
 app.command("preview")(preview_command.preview)
 app.command("list")(list_command.list_names)
+app.command("doctor")(doctor_command.doctor)
 app.add_typer(suite_command.app, name="suite")
 
 
@@ -71,10 +107,18 @@ def root(
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and stop.")
     ] = False,
+    debug: Annotated[  # read where errors pass: see _Group
+        bool, typer.Option("--debug", help="Print the whole traceback of an error above its one line.")
+    ] = False,
 ) -> None:
     """Measures how vision-language models hold up when a modality is damaged, missing or mismatched.
 
     Start with:  dmsbench run --suite vqa-corrupt,  then:  dmsbench compare baseline dms
+
+    Where something does not work:  dmsbench doctor
+
+    Exit codes: 0 fine; 1 a regression (gate); 2 usage or configuration; 3 not comparable or incomplete; 4 a
+    run with more errors than its suite allows; 130 stopped.
     """
 
 
@@ -86,8 +130,12 @@ def main() -> None:
     """
     from corruptions import CorruptionError
 
+    for stream in (sys.stdout, sys.stderr):
+        # A name that the terminal's encoding lacks must not cost a run its report.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
     try:
-        app()
+        app(prog_name="dmsbench")
     except DmsbenchError as error:
         _fail(str(error), error.exit_code)
     except CorruptionError as error:

@@ -10,9 +10,6 @@ import typer
 
 from dmsbench.errors import DmsbenchError
 
-Out = Annotated[Path, typer.Option("--out", help="Results folder.", show_default=True)]
-Seed = Annotated[int, typer.Option("--seed", help="Seed of the bootstrap and the permutation test.", min=0)]
-
 
 class TableFormat(str, Enum):
     """How a table is printed."""
@@ -21,6 +18,17 @@ class TableFormat(str, Enum):
     JSON = "json"
     CSV = "csv"
     MARKDOWN = "markdown"
+
+
+Out = Annotated[Path, typer.Option("--out", help="Results folder.", show_default=True)]
+Seed = Annotated[int, typer.Option("--seed", help="Seed of the bootstrap and the permutation test.", min=0)]
+#: None is a table that nobody asked for by name, which --quiet leaves out.
+Format = Annotated[
+    TableFormat | None, typer.Option("--format", help="How to print; by default a table.", show_default=False)
+]
+Quiet = Annotated[
+    bool, typer.Option("--quiet", "-q", help="Nothing but errors, and the data asked for by --format.")
+]
 
 
 def parse_severities(text: str) -> tuple[int, ...]:
@@ -34,3 +42,9 @@ def parse_severities(text: str) -> tuple[int, ...]:
             raise DmsbenchError(f"--severity '{text}': use numbers from 1 to 5, such as 1,3,5 or 1-5")
         found += range(int(low), int(high) + 1)
     return tuple(found)
+
+
+def check_loudness(*, quiet: bool, verbose: bool) -> None:
+    """Raises DmsbenchError where both are asked for."""
+    if quiet and verbose:
+        raise DmsbenchError("--quiet and --verbose: one of them")

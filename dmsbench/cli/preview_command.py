@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from dmsbench.cli import completion
 from dmsbench.cli.options import parse_severities
 from dmsbench.errors import DmsbenchError
 
@@ -17,11 +18,21 @@ def preview(
     ] = None,
     text: Annotated[str | None, typer.Option("--text", help="A text instead of a picture.")] = None,
     corruption: Annotated[
-        list[str] | None, typer.Option("--corruption", help="Show this corruption. Repeatable.")
+        list[str] | None,
+        typer.Option(
+            "--corruption",
+            autocompletion=completion.corruption_names,
+            help="Show this corruption. Repeatable.",
+        ),
     ] = None,
     severity: Annotated[str, typer.Option("--severity", help="Severities, such as 1,3,5.")] = "1-5",
     backend: Annotated[
-        str, typer.Option("--backend", help="Who draws them: native, imagecorruptions or nlpaug.")
+        str,
+        typer.Option(
+            "--backend",
+            autocompletion=completion.backends,
+            help="Who draws them: native, imagecorruptions or nlpaug.",
+        ),
     ] = "native",
     seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of the corruptions.")] = 0,
     out: Annotated[Path, typer.Option("--out", help="The PNG to write.")] = Path("preview.png"),

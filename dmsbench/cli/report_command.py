@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from dmsbench.cli.options import Out
+from dmsbench.cli.options import Format, Out, Quiet, TableFormat
 
 
 def report(
@@ -21,30 +21,45 @@ def report(
             "--figures", help="Figures for papers too: SVG, PDF and PNG, CSV, and tables for LaTeX."
         ),
     ] = False,
+    format_: Format = None,
+    quiet: Quiet = False,
 ) -> None:
     """Writes a run's page, leaderboard, curves and scores anew, from its records alone.
 
-    report.html is one file that opens anywhere, offline; figures go to figures/. Examples:
+    report.html is one file that opens anywhere, offline; figures go to figures/. Exit code 3 where no model
+    is finished. Examples:
 
       dmsbench report results/vqa-corrupt/0123456789ab
 
       dmsbench report --figures
-    """
-    from rich.console import Console
 
+      dmsbench report --format csv > scores.csv
+    """
+    from dmsbench.cli.output import emit, messages, tables, tell
     from dmsbench.report.build import print_report, write_report
+    from dmsbench.report.exports import report_columns, report_dict, report_sheet
     from dmsbench.report.run_scores import read_run
     from dmsbench.runner.find import newest
     from dmsbench.runner.store import RunFolder
 
     folder = newest(out) if run is None else RunFolder(run)
-    console = Console()
     found = read_run(folder, folder.manifest())
-    print_report(write_report(found), console)
+    built = write_report(found)
     if figures:
         from dmsbench.report.figures import write_figures
 
-        into = folder.path / "figures"
-        drawn = write_figures(found, into)
-        console.print(f"{len(drawn)} files in {into}", highlight=False, markup=False, soft_wrap=True)
-    console.print(f"in {folder.path}", highlight=False, markup=False, soft_wrap=True)
+        drawn = write_figures(found, folder.path / "figures")
+        tell(messages(quiet=quiet), f"{len(drawn)} files in {folder.path / 'figures'}")
+    if format_ in (None, TableFormat.TABLE):
+        console = tables(quiet=quiet and format_ is None)
+        print_report(built, console)
+        tell(console, f"in {folder.path}")
+        return
+    columns = report_columns if format_ is TableFormat.MARKDOWN else report_sheet
+    unfinished = f"not finished, so not shown: {', '.join(built.unfinished)}"
+    emit(
+        format_,
+        lambda: report_dict(built),
+        lambda: columns(built),
+        [unfinished] if built.unfinished and not quiet else (),
+    )

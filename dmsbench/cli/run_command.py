@@ -2,29 +2,34 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import signal
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
-from dmsbench.cli.options import Out, parse_severities
+from dmsbench.cli import completion
+from dmsbench.cli.options import Format, Out, Quiet, TableFormat, check_loudness, parse_severities
 from dmsbench.errors import DmsbenchError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from dmsbench.runner.arms import Arm, Tally
-    from dmsbench.runner.run import Job
     from dmsbench.suite import Suite
 
 
 def run(
-    suite: Annotated[str, typer.Option("--suite", help="A suite by name, or a suite file.")],
+    suite: Annotated[
+        str,
+        typer.Option("--suite", autocompletion=completion.suites, help="A suite by name, or a suite file."),
+    ],
     model: Annotated[
         list[str] | None,
         typer.Option(
-            "--model", help="NAME[=SPEC]; a builtin name, a folder or a hub id, with options. Repeatable."
+            "--model",
+            autocompletion=completion.models,
+            help="NAME[=SPEC]; a builtin name, a folder or a hub id, with options. Repeatable.",
         ),
     ] = None,
     data: Annotated[
@@ -38,12 +43,17 @@ def run(
     limit: Annotated[int | None, typer.Option("--limit", min=0, help="Samples; 0 takes all of them.")] = None,
     corruption: Annotated[
         list[str] | None,
-        typer.Option("--corruption", help="Keep this corruption; clean keeps none. Repeatable."),
+        typer.Option(
+            "--corruption",
+            autocompletion=completion.conditions,
+            help="Keep this corruption; clean keeps none. Repeatable.",
+        ),
     ] = None,
     include_false: Annotated[
         list[str] | None,
         typer.Option(
             "--include-false",
+            autocompletion=completion.corruption_names,
             help="Apply this corruption to samples whose own answer it makes wrong, too. Repeatable.",
         ),
     ] = None,
@@ -51,7 +61,12 @@ def run(
         str | None, typer.Option("--severity", help="Severities, such as 1,3,5 or 1-5.")
     ] = None,
     score: Annotated[
-        str | None, typer.Option("--score", help="Another score than the suite's; see: dmsbench list scores")
+        str | None,
+        typer.Option(
+            "--score",
+            autocompletion=completion.scores,
+            help="Another score than the suite's; see: dmsbench list scores",
+        ),
     ] = None,
     seed: Annotated[int | None, typer.Option("--seed", min=0, help="Seed of all corruptions.")] = None,
     device: Annotated[str, typer.Option("--device", help="auto, cpu, cuda, cuda:1, mps.")] = "auto",
@@ -67,11 +82,17 @@ def run(
     fresh: Annotated[
         bool, typer.Option("--fresh", help="Compute these models' records anew instead of continuing.")
     ] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress, no tables.")] = False,
+    format_: Format = None,
+    quiet: Quiet = False,
+    verbose: Annotated[
+        bool,
+        typer.Option("--verbose", "-v", help="Versions, device, what is loaded, and where the time goes."),
+    ] = False,
 ) -> None:
     """Corrupts the data, asks the models, keeps every record.
 
-    A run that was stopped continues where it was. Examples:
+    A run that was stopped continues where it was. Exit code 4 where a model fails on more rows than the
+    suite allows, 130 where the run was stopped. Examples:
 
       dmsbench run --suite vqa-corrupt
 
@@ -80,9 +101,12 @@ def run(
       dmsbench run --suite vqa-corrupt --data mine.jsonl --model mine=./checkpoint
 
       dmsbench run --suite caption-corrupt --data mine.jsonl --score cider_d --model mine=./checkpoint
+
+      dmsbench run --suite smoke --dry-run --format json
     """
     from dmsbench.suite import DatasetConfig, load_suite
 
+    check_loudness(quiet=quiet, verbose=verbose)
     if images is not None and data is None:
         raise DmsbenchError("--images belongs to --data: give the question file too")
     loaded = load_suite(suite).changed(
@@ -98,7 +122,18 @@ def run(
     if limit == 0:
         loaded = loaded.model_copy(update={"limit": None})
     raise typer.Exit(
-        _run(loaded, out, device, batch_size, threads, dry_run=dry_run, fresh=fresh, quiet=quiet)
+        _run(
+            loaded,
+            out,
+            device,
+            batch_size,
+            threads,
+            dry_run=dry_run,
+            fresh=fresh,
+            format_=format_,
+            quiet=quiet,
+            verbose=verbose,
+        )
     )
 
 
@@ -111,10 +146,10 @@ def _run(
     *,
     dry_run: bool,
     fresh: bool,
+    format_: TableFormat | None,
     quiet: bool,
+    verbose: bool,
 ) -> int:
-    from rich.console import Console
-
     from dmsbench.models.spec import parse
 
     if batch_size != "auto" and not (batch_size.isdecimal() and int(batch_size) > 0):
@@ -125,124 +160,60 @@ def _run(
         parse(text)  # a misspelt model must not cost the seconds that importing torch takes
     suite.differing()  # nor a missing backend
 
-    import torch
-    from transformers.utils import logging as transformers_logging
+    from dmsbench.cli.output import lively, messages, tell
 
-    from dmsbench.cli.progress import watching
-    from dmsbench.models.zoo import pick_device
-    from dmsbench.runner.memory import keep_freed_memory
-    from dmsbench.runner.run import automatic_batch_size, execute, load_arms, prepare
+    console = messages(quiet=quiet)
+    moving = lively(console, os.environ)
+    began = time.monotonic()
+    with console.status("loading data and models") if moving else contextlib.nullcontext():
+        import torch
+        from transformers.utils import logging as transformers_logging
 
-    messages = Console(stderr=True, quiet=quiet)
-    transformers_logging.disable_progress_bar()
-    keep_freed_memory()
-    if threads is not None:
-        torch.set_num_threads(threads)
-    with messages.status("loading data and models"):
+        from dmsbench.cli import run_output
+        from dmsbench.models.zoo import pick_device
+        from dmsbench.runner.memory import keep_freed_memory
+        from dmsbench.runner.run import automatic_batch_size, execute, load_arms, prepare
+
+        transformers_logging.disable_progress_bar()
+        keep_freed_memory()
+        if threads is not None:
+            torch.set_num_threads(threads)
         job = prepare(suite, out)
         arms, entries = load_arms(job, device=device)
-    rows = automatic_batch_size(arms, pick_device(device)) if batch_size == "auto" else int(batch_size)
+    used = pick_device(device)
+    rows = automatic_batch_size(arms, used) if batch_size == "auto" else int(batch_size)
+    if verbose:
+        tell(console, *run_output.loaded_lines(job, arms, used, rows, time.monotonic() - began))
     if dry_run:
-        return _dry_run(job, arms, rows, fresh=fresh)
-    messages.print(
+        from dmsbench.runner.estimate import estimate
+
+        found = estimate(job, arms, rows, fresh=fresh)
+        run_output.print_plan(job, found, rows, format_, quiet)
+        return 0
+
+    from dmsbench.cli.meter import Laps, stretches
+    from dmsbench.cli.progress import watching
+
+    tell(
+        console,
         f"{suite.name}: {len(suite.conditions)} conditions × {job.plan.samples} samples × {len(arms)} models",
-        markup=False,
+        *job.truth_lines,
     )
-    for line in job.truth_lines:
-        messages.print(line, highlight=False, markup=False, soft_wrap=True)
+    names = [arm.name for arm in arms]
+    parts = stretches(job.plan, len(arms), by_view=suite.task == "retrieval")
+    laps = Laps(parts, time.monotonic()) if verbose else None
     previous = signal.signal(signal.SIGTERM, _stop)
     try:
-        with watching(messages, job.plan, [arm.name for arm in arms]) as on_progress:
+        with watching(console, job.plan, names, laps=laps) as on_progress:
             tally, manifest = execute(
                 job, arms, entries, batch_size=rows, fresh=fresh, on_progress=on_progress
             )
     finally:
         signal.signal(signal.SIGTERM, previous)
-    return _finish(job, manifest, tally, [arm.name for arm in arms], quiet=quiet)
+    if verbose:
+        tell(console, *run_output.time_lines(tally, manifest, names))
+    return run_output.finish(job, manifest, tally, names, format_, quiet)
 
 
 def _stop(_signal: int, _frame: Any) -> NoReturn:
     raise KeyboardInterrupt
-
-
-def _finish(job: Job, manifest: dict[str, Any], tally: Tally, names: list[str], *, quiet: bool) -> int:
-    from rich.console import Console
-
-    from dmsbench.report.build import build_report, print_report
-
-    console = Console(quiet=quiet)
-    report = build_report(job.folder, manifest)
-    print_report(report, console)
-    total, errors = sum(tally.rows.values()), sum(tally.errors.values())
-    reused, left_out = sum(tally.reused.values()), sum(tally.left_out.values())
-    if errors:
-        console.print(_commonest(tally), highlight=False, markup=False, soft_wrap=True)
-    console.print(
-        f"{total:,} records of {', '.join(names)}, {errors:,} errors"
-        + (f", {left_out:,} left out" if left_out else "")
-        + (f", {reused:,} from an earlier run" if reused else "")
-        + f"; in {job.folder.path}",
-        highlight=False,
-        markup=False,
-        soft_wrap=True,
-    )
-    for name in names:
-        rate = tally.error_rate(name)
-        if rate > job.suite.max_error_rate:
-            Console(stderr=True).print(
-                f"dmsbench: {rate:.1%} of {name}'s rows failed, the suite allows "
-                f"{job.suite.max_error_rate:.1%} (max_error_rate)",
-                highlight=False,
-                markup=False,
-                soft_wrap=True,
-            )
-            return 4
-    return 0
-
-
-def _commonest(tally: Tally, most: int = 3) -> str:
-    """The commonest reasons of errors with their counts, in one line."""
-    shown = [f"{count:,} × {reason}" for reason, count in tally.reasons.most_common(most)]
-    more = len(tally.reasons) - len(shown)
-    return f"errors: {'; '.join(shown)}" + (f"; and {more:,} other reasons" if more else "")
-
-
-def _dry_run(job: Job, arms: Sequence[Arm[Any]], batch_size: int, *, fresh: bool) -> int:
-    from rich.console import Console
-    from rich.table import Table
-
-    from dmsbench.runner.estimate import estimate
-
-    found = estimate(job, arms, batch_size, fresh=fresh)
-    console = Console()
-    table = Table("model", "rows", "cached", "to do", "estimated time", title=f"{job.suite.name}: dry run")
-    for line in found:
-        table.add_row(
-            line.model,
-            f"{line.rows:,}",
-            f"{line.cached:,}",
-            f"{line.rows - line.cached:,}",
-            f"{line.seconds:.0f} s",
-        )
-    console.print(table)
-    console.print(
-        f"{len(job.suite.conditions)} conditions × {job.plan.samples} samples of {job.dataset.name}/"
-        f"{job.dataset.split}; batches of {batch_size} rows; would write to {job.folder.path}",
-        highlight=False,
-        markup=False,
-        soft_wrap=True,
-    )
-    for name, severities in _cells(job.suite).items():
-        console.print(f"  {name}: {severities}" if severities else f"  {name}", highlight=False)
-    for told in job.truth_lines:
-        console.print(told, highlight=False, markup=False, soft_wrap=True)
-    return 0
-
-
-def _cells(suite: Suite) -> dict[str, str]:
-    """The conditions, a corruption with its severities: ``{"fog": "1, 3, 5", "clean": ""}``."""
-    found: dict[str, list[str]] = {}
-    for condition in suite.conditions:
-        severity = [] if condition.is_clean else [str(condition.severity)]
-        found.setdefault(condition.corruption, []).extend(severity)
-    return {name: ", ".join(severities) for name, severities in found.items()}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from dmsbench.report.formats import (
@@ -17,6 +18,7 @@ from dmsbench.report.formats import (
     rate,
     signed_points,
 )
+from dmsbench.report.sparklines import comparison_curves, span, sparkline
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -134,11 +136,20 @@ def corruption_table(scorecards: Mapping[str, Scorecard]) -> Table:
     return table
 
 
-def comparison_table(comparison: Comparison, name_a: str, name_b: str, groups: Groups | None = None) -> Table:
+def comparison_table(
+    comparison: Comparison,
+    name_a: str,
+    name_b: str,
+    groups: Groups | None = None,
+    *,
+    curves: bool = False,
+) -> Table:
     """Overall, clean and every corruption: both scores, B - A with its interval, p and verdict.
 
     Groups of conditions stand below, without a test. The title says which model is A and which is B.
+    ``curves``: with both models' scores against severity as block characters, in two columns more.
     """
+    drawn = _Drawn.of(comparison) if curves else None
     caption = (
         f"points; {comparison.n_pairs} pairs from {comparison.n_groups} images; p after Holm over the "
         "corruptions, overall and clean are one planned test each"
@@ -160,13 +171,38 @@ def comparison_table(comparison: Comparison, name_a: str, name_b: str, groups: G
     table.add_column(literal(f"{percent(comparison.level)} interval"), justify="right", no_wrap=True)
     table.add_column(literal("p"), justify="right", no_wrap=True)
     table.add_column(literal("verdict"), overflow="fold")
+    if drawn is not None:
+        caption += f"; {drawn.note}"
+        table.caption = literal(caption, style="dim")
+        for title in ("A by\nseverity", "B by\nseverity"):
+            table.add_column(literal(title), no_wrap=True)
     for contrast in rows:
         last = contrast is (planned[-1] if planned else None) or contrast is rows[-1]
-        table.add_row(*_contrast_cells(contrast), end_section=last)
+        lines = drawn.lines.get(contrast.name, ()) if drawn is not None else ()
+        table.add_row(*_contrast_cells(contrast), *map(literal, lines), end_section=last)
     for found in () if groups is None else (groups.by_relation, groups.by_family):
         for group in found:
             table.add_row(*_group_cells(group), end_section=group is found[-1])
     return table
+
+
+@dataclass(frozen=True, slots=True)
+class _Drawn:
+    """Both models' curves as block characters by corruption, and what they stand for."""
+
+    lines: Mapping[str, tuple[str, str]]
+    note: str
+
+    @classmethod
+    def of(cls, comparison: Comparison) -> _Drawn | None:
+        """None where no corruption has a score."""
+        severities, curves = comparison_curves(comparison)
+        low, high = span(curve for pair in curves.values() for curve in pair)
+        if math.isnan(low):
+            return None
+        lines = {name: (sparkline(a, low, high), sparkline(b, low, high)) for name, (a, b) in curves.items()}
+        shown = ", ".join(map(str, severities))
+        return cls(lines, f"curves: severities {shown}, from {points(low)} to {points(high)} points")
 
 
 def _group_cells(group: GroupContrast) -> list[Text]:

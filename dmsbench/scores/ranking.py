@@ -124,9 +124,7 @@ def judged(pairs: Sequence[PairDifference], alpha: float = ALPHA) -> tuple[PairD
     """The pairs with Holm's p over all of them, and what that shows."""
     adjusted = holm([pair.p_value for pair in pairs]) if pairs else ()
     return tuple(
-        replace(
-            pair, p_adjusted=float(p), verdict=verdict(pair.ci_low, pair.ci_high, float(p), alpha)
-        )
+        replace(pair, p_adjusted=float(p), verdict=verdict(pair.ci_low, pair.ci_high, float(p), alpha))
         for pair, p in zip(pairs, adjusted, strict=True)
     )
 

@@ -61,11 +61,13 @@ def merge(models: Sequence[Entrant], *, by_suite: bool) -> Merged:
     groups = [Group(family) for family in kept if family]
     if not groups:
         raise NotComparableError(
-            f"no model is finished yet ({', '.join(model.label for model in unfinished)}); run the suite again "
-            "to complete it"
+            f"no model is finished yet ({', '.join(model.label for model in unfinished)}); run the suite "
+            "again to complete it"
         )
     newest_first = sorted(groups, key=lambda group: newest(group.finished) or _NEVER, reverse=True)
-    return Merged(tuple(sorted(newest_first, key=lambda group: group.manifest["identity"]["suite"])), unfinished)
+    return Merged(
+        tuple(sorted(newest_first, key=lambda group: group.manifest["identity"]["suite"])), unfinished
+    )
 
 
 def newest(models: Sequence[Entrant]) -> datetime | None:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from dmsbench.runner.find import Entrant
 
 _KEYS = ["sample_id", "image_corruption", "image_severity", "text_corruption", "text_severity"]
+_TEXTS = ("group", "image_corruption", "text_corruption", "prediction", "status")
 _COMPARED = [*_KEYS, "group", "prediction", "score", "status", "changed", "rank"]
 """What scores rest on. Confidences may differ in their last bits between machines."""
 
@@ -26,10 +27,9 @@ def clashing(models: Sequence[Entrant]) -> set[str]:
 def digest_of(records: pd.DataFrame) -> str:
     """Equal for records of the same answers and scores, in whatever order."""
     ordered = records[_COMPARED].sort_values(_KEYS, kind="stable")
-    plain = {
-        name: ordered[name].astype(object) if isinstance(ordered[name].dtype, pd.CategoricalDtype) else ordered[name]
-        for name in _COMPARED
-    }
+    # Categories hash by their codes, which differ between equal texts.
+    plain = {name: ordered[name].astype(object) for name in ("sample_id", *_TEXTS)}
+    plain |= {name: ordered[name] for name in _COMPARED if name not in plain}
     hashed = pd.util.hash_pandas_object(pd.DataFrame(plain), index=False)
     return hashlib.blake2b(hashed.to_numpy().tobytes(), digest_size=16).hexdigest()
 

@@ -29,9 +29,7 @@ def _of(text: str, suite: str | None) -> list[Entrant]:
     if (path / MANIFEST).is_file():
         return [_checked(model, suite) for model in _models([RunFolder(path)])]
     if not path.is_dir():
-        raise DmsbenchError(
-            f"'{text}': no run there; give a run's folder, FOLDER:MODEL or a results folder"
-        )
+        raise DmsbenchError(f"'{text}': no run there; give a run's folder, FOLDER:MODEL or a results folder")
     # A suite's folder within a results folder is a natural thing to name.
     there = runs(path) or [RunFolder(file.parent) for file in sorted(path.glob(f"*/{MANIFEST}"))]
     if not there:

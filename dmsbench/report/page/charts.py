@@ -157,7 +157,7 @@ def _group(one: GroupContrast) -> dict[str, Any]:
 
 def _scheduling(one: Scheduling, models: list[str]) -> dict[str, Any]:
     room = one.headroom
-    headroom = None
+    headroom: dict[str, Any] | None = None
     if room is not None:
         figures = ("static", "dms", "best_constant", "oracle", "gain", "available", "over_constant", "closed")
         headroom = {name: ends(getattr(room, name)) for name in figures}

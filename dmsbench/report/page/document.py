@@ -16,6 +16,7 @@ from dmsbench import __version__
 from dmsbench.files import write_atomically
 from dmsbench.report.formats import UNDEFINED, one_line, rate, signed_points, with_interval
 from dmsbench.report.leaderboard import LeaderboardRow, notes
+from dmsbench.report.markup import as_html
 from dmsbench.report.page.charts import charts
 from dmsbench.report.page.gallery import gallery
 from dmsbench.report.page.pictures import Album
@@ -79,7 +80,7 @@ def page(found: RunScores) -> str:
         subtitle=_text(found.subtitle),
         summary="\n".join(f"<li>{_text(line)}</li>" for line in summary(found)),
         leaderboard=_leaderboard(found),
-        notes="\n".join(f"<li>{_marked(line)}</li>" for line in notes(found.board)),
+        notes="\n".join(f"<li>{as_html(line)}</li>" for line in notes(found.board)),
         provenance=_provenance(found),
         style=_asset("page.css"),
         policy=_policy(script),
@@ -91,7 +92,7 @@ def page(found: RunScores) -> str:
 
 
 def _policy(script: str) -> str:
-    """What the browser may do: run this very script and what it brings, show pictures that are in the page."""
+    """What the browser may do: run this very script and what it brings, show pictures of the page."""
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     return (
         f"default-src 'none'; script-src 'sha256-{digest}' 'strict-dynamic'; style-src 'unsafe-inline'; "
@@ -115,17 +116,6 @@ def _packed(content: bytes) -> str:
 
 def _text(text: str) -> str:
     return escape(one_line(text))
-
-
-def _marked(line: str) -> str:
-    """A note of the leaderboard's: Markdown's bold and code, and its escapes undone."""
-    parts = _text(line).split("**")
-    bold = "".join(f"<strong>{part}</strong>" if i % 2 else part for i, part in enumerate(parts))
-    pieces = bold.split("`")
-    code = "".join(f"<code>{part}</code>" if i % 2 else part for i, part in enumerate(pieces))
-    for mark in r"\*[]_<>|~":
-        code = code.replace("\\" + escape(mark), escape(mark))
-    return code
 
 
 def _about(found: RunScores) -> dict[str, Any]:

@@ -33,7 +33,7 @@ def gallery(source: Source, conditions: Sequence[Condition], asked: Sequence[str
     out, but for the first.
     """
     views = {view for one in conditions for view in (one.image, one.text) if not view.is_clean}
-    found = []
+    found: list[dict[str, object]] = []
     for sample in _samples(source, asked):
         before = album.turned_away
         entry = _of_sample(source, sample, views, album)
@@ -44,8 +44,10 @@ def gallery(source: Source, conditions: Sequence[Condition], asked: Sequence[str
 
 
 def _samples(source: Source, asked: Sequence[str]) -> list[Sample]:
-    """The first sound samples of the run, an image each; of retrieval items, which have a picture and a title."""
-    wanted, groups, found = set(asked), set(), []
+    """The first sound samples of the run, an image each; of retrieval items."""
+    wanted = set(asked)
+    groups: set[str] = set()
+    found: list[Sample] = []
     for sample in source.dataset.samples:
         if sample.id not in wanted or sample.fault is not None or sample.group in groups:
             continue

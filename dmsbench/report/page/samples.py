@@ -173,19 +173,20 @@ def _names(rows: Mapping[Key, Row], source: Source | None) -> dict[str, str]:
         name
         for row in rows.values()
         for name in (*row.references, *(answer.prediction for answer in row.answers.values()))
+        if name
     }
     captions: dict[str, str] = {}
     for sample in source.dataset.samples:
         if sample.direction == "text_to_image":
             captions[sample.id] = sample.question
             captions.setdefault(sample.group, sample.question)
-    return {name: captions[name] for name in sorted(used - {None, ""}) if name in captions}
+    return {name: captions[name] for name in sorted(used) if name in captions}
 
 
 def _pictures(
     wanted: Iterable[Key], rows: Mapping[Key, Row], source: Source | None, album: Album
 ) -> tuple[list[int | str | None], int]:
-    """For each wanted row a picture's place, ``absent`` or None; and how many came out otherwise than recorded.
+    """For each wanted row a picture's place, ``absent`` or None; and how many came out otherwise.
 
     A picture whose pixels are not those that the models saw is not shown.
     """

@@ -35,16 +35,17 @@ class Selection:
     picks: tuple[Pick, ...]
     """One of each condition, then the second of each, and so on."""
     counts: Mapping[str, Any]
-    """Of all samples, by condition: ``better[c][x][y]``: x scores higher than y; ``right``, ``wrong``: all models
-    do; ``errors``: one fails."""
+    """Of all samples, by condition: ``better[c][x][y]``: x scores higher than y; ``right``, ``wrong``: all
+    models do; ``errors``: one fails."""
 
 
 def select(rows: Mapping[str, Rows], *, seed: int) -> Selection:
     """Up to some twenty samples of each condition, from the finished models of a run.
 
-    Of each ordered pair of models those on which the first is ahead by most; then some that all have right, all
-    have wrong, and on which one failed. Ties go by an order of the images drawn from ``seed``, the same for all
-    conditions, so that one picture serves many. Models that were not asked the same as the first are left out.
+    Of each ordered pair of models those on which the first is ahead by most; then some that all have right,
+    all have wrong, and on which one failed. Ties go by an order of the images drawn from ``seed``, the same
+    for all conditions, so that one picture serves many. Models that were not asked the same as the first are
+    left out.
     """
     first = next(iter(rows.values()))
     alike = {name: own for name, own in rows.items() if _same(own, first)}

@@ -26,7 +26,7 @@ class Source:
 
 
 def source(manifest: Mapping[str, Any]) -> Source | str:
-    """The data of a run, or one line on why there are none: moved, changed since, a backend that is missing."""
+    """The data of a run, or one line on why there are none: moved, changed since, a backend missing."""
     try:
         suite = Suite.model_validate(manifest["suite"])
         suite.differing()

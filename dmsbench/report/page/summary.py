@@ -75,9 +75,10 @@ def _scheduled(found: RunScores) -> list[str]:
             True: "no significant difference",
             False: "better" if difference > 0 else "worse",
         }[overall.verdict is Verdict.NO_DIFFERENCE]
+        between = interval(low, high, signed=True)
         text = (
-            f"{one_line(one.model)} − {one_line(one.static or '')}, which is static fusion of the same checkpoint: "
-            f"{signed_points(difference)} points {interval(low, high, signed=True)}, {verdict}"
+            f"{one_line(one.model)} − {one_line(one.static or '')}, static fusion of the same checkpoint: "
+            f"{signed_points(difference)} points {between}, {verdict}"
         )
         room = one.headroom
         if room is not None and room.closed.defined:

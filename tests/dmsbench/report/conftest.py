@@ -6,9 +6,11 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
+from made_up_run import make_run
 
 from dmsbench.grid import CLEAN, Condition, View
 from dmsbench.report import ReportInfo
+from dmsbench.runner.store import RunFolder
 from dmsbench.scores import CorruptionScore, CurvePoint, Estimate, Scorecard, WorstCondition
 
 NAN = float("nan")
@@ -90,3 +92,13 @@ def golden_cards() -> dict[str, Scorecard]:
             n_missing=12,
         ),
     }
+
+
+@pytest.fixture(scope="session")
+def run_of() -> Callable[..., RunFolder]:
+    return make_run
+
+
+@pytest.fixture(scope="session")
+def paged(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
+    return make_run(tmp_path_factory.mktemp("paged"))

@@ -1,0 +1,202 @@
+"""What ``dmsbench run`` says: the plan of a dry run, the end of a run, and with --verbose what was loaded
+and where the time went."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from dmsbench.cli.options import TableFormat
+from dmsbench.cli.output import emit, messages, tables, tell
+
+if TYPE_CHECKING:
+    from dmsbench.runner.arms import Arm, Tally
+    from dmsbench.runner.estimate import Estimate
+    from dmsbench.runner.run import Job
+    from dmsbench.suite import Suite
+
+
+def finish(
+    job: Job,
+    manifest: dict[str, Any],
+    tally: Tally,
+    names: list[str],
+    format_: TableFormat | None,
+    quiet: bool,
+) -> int:
+    """Writes and prints the report of a run; returns the exit code, 4 for too many errors."""
+    from dmsbench.report.build import build_report, print_report
+    from dmsbench.report.exports import report_columns, report_dict, report_sheet
+
+    report = build_report(job.folder, manifest)
+    notes = [_commonest(tally)] if sum(tally.errors.values()) else []
+    notes.append(_summary(tally, names, job))
+    if format_ in (None, TableFormat.TABLE):
+        console = tables(quiet=quiet and format_ is None)
+        print_report(report, console)
+        tell(console, *notes)
+    else:
+        columns = report_columns if format_ is TableFormat.MARKDOWN else report_sheet
+        emit(
+            format_,
+            lambda: report_dict(report) | {"run": run_dict(tally, names)},
+            lambda: columns(report),
+            () if quiet else notes,
+        )
+    for name in names:
+        rate = tally.error_rate(name)
+        if rate > job.suite.max_error_rate:
+            tell(
+                messages(),
+                f"dmsbench: {rate:.1%} of {name}'s rows failed, the suite allows "
+                f"{job.suite.max_error_rate:.1%} (max_error_rate)",
+            )
+            return 4
+    return 0
+
+
+def run_dict(tally: Tally, names: Sequence[str]) -> dict[str, Any]:
+    """What a run did, by model: ``{NAME: {records, answered, errors, left_out, reused, model_seconds}}``."""
+    return {
+        name: {
+            "records": tally.rows.get(name, 0),
+            "answered": tally.answered.get(name, 0),
+            "errors": tally.errors.get(name, 0),
+            "left_out": tally.left_out.get(name, 0),
+            "reused": tally.reused.get(name, 0),
+            "model_seconds": tally.seconds.get(name, 0.0),
+        }
+        for name in names
+    }
+
+
+def _summary(tally: Tally, names: Sequence[str], job: Job) -> str:
+    total, errors = sum(tally.rows.values()), sum(tally.errors.values())
+    reused, left_out = sum(tally.reused.values()), sum(tally.left_out.values())
+    return (
+        f"{total:,} records of {', '.join(names)}, {errors:,} errors"
+        + (f", {left_out:,} left out" if left_out else "")
+        + (f", {reused:,} from an earlier run" if reused else "")
+        + f"; in {job.folder.path}"
+    )
+
+
+def _commonest(tally: Tally, most: int = 3) -> str:
+    """The commonest reasons of errors with their counts, in one line."""
+    shown = [f"{count:,} × {reason}" for reason, count in tally.reasons.most_common(most)]
+    more = len(tally.reasons) - len(shown)
+    return f"errors: {'; '.join(shown)}" + (f"; and {more:,} other reasons" if more else "")
+
+
+def loaded_lines(job: Job, arms: Sequence[Arm[Any]], device: str, batch_size: int, took: float) -> list[str]:
+    """Versions, device, data and models, a line each; ``took`` is the seconds that loading took."""
+    import torch
+    import transformers
+
+    from dmsbench import __version__
+
+    data = job.dataset
+    return [
+        f"dmsbench {__version__}, Python {platform.python_version()}, torch {torch.__version__}, "
+        f"transformers {transformers.__version__}",
+        f"device {device}, {torch.get_num_threads()} threads, batches of {batch_size} rows",
+        f"data: {len(data.samples):,} samples of {data.name}/{data.split} ({data.fingerprint[:8]}), "
+        f"{job.plan.samples:,} asked in {len(job.plan.blocks)} blocks",
+        *(f"model {arm.name}: {_parameters(arm.model)}" for arm in arms),
+        f"loaded in {took:.1f} s; records in {job.folder.path}",
+    ]
+
+
+def _parameters(model: Any) -> str:
+    count = getattr(model, "parameters", None)
+    return f"{count:,} parameters" if isinstance(count, int) else "no count of parameters"
+
+
+def time_lines(tally: Tally, manifest: dict[str, Any], names: Sequence[str]) -> list[str]:
+    """Where the time of a run went: each model, and what lies between them."""
+    timing = manifest["models"][names[0]]["timing"]
+    wall, asked = timing["wall_seconds_of_all_models"], sum(tally.seconds.values())
+    return [
+        *(
+            f"{name}: {tally.answered.get(name, 0):,} rows encoded and answered in "
+            f"{tally.seconds.get(name, 0.0):.1f} s"
+            for name in names
+        ),
+        f"corrupting, scoring, reading and writing: {max(0.0, wall - asked):.1f} s; {wall:.1f} s in all",
+    ]
+
+
+def print_plan(
+    job: Job, found: Sequence[Estimate], batch_size: int, format_: TableFormat | None, quiet: bool
+) -> None:
+    """What a run would do, how long it may take, and what of it is there already."""
+    from dmsbench.report.sheets import sheet_of
+
+    if format_ not in (None, TableFormat.TABLE):
+        emit(
+            format_,
+            lambda: plan_dict(job, found, batch_size),
+            lambda: sheet_of(plan_dict(job, found, batch_size)["models"]),
+        )
+        return
+    from dmsbench.report.tables import blank_table, literal
+
+    console = tables(quiet=quiet and format_ is None)
+    table = blank_table(f"{job.suite.name}: dry run", "")
+    table.caption = None
+    table.add_column(literal("model"), overflow="fold")
+    for title in ("rows", "cached", "to do", "estimated time"):
+        table.add_column(literal(title), justify="right", no_wrap=True)
+    for one in found:
+        figures = (f"{one.rows:,}", f"{one.cached:,}", f"{one.rows - one.cached:,}", f"{one.seconds:.0f} s")
+        table.add_row(*map(literal, (one.model, *figures)))
+    console.print(table)
+    tell(
+        console,
+        f"{len(job.suite.conditions)} conditions × {job.plan.samples} samples of {job.dataset.name}/"
+        f"{job.dataset.split}; batches of {batch_size} rows; would write to {job.folder.path}",
+    )
+    for name, severities in cells(job.suite).items():
+        shown = ", ".join(map(str, severities))
+        tell(console, f"  {name}: {shown}" if shown else f"  {name}")
+    tell(console, *job.truth_lines)
+
+
+def plan_dict(job: Job, found: Sequence[Estimate], batch_size: int) -> dict[str, Any]:
+    """The stable JSON of ``run --dry-run``.
+
+    ``{suite, dataset, samples, conditions, corruptions: {NAME: [severity]}, models: [{model, rows, cached,
+    to_do, seconds}], batch_size, folder, truth: [line]}``.
+    """
+    return {
+        "suite": job.suite.name,
+        "dataset": f"{job.dataset.name}/{job.dataset.split}",
+        "samples": job.plan.samples,
+        "conditions": len(job.suite.conditions),
+        "corruptions": cells(job.suite),
+        "models": [
+            {
+                "model": one.model,
+                "rows": one.rows,
+                "cached": one.cached,
+                "to_do": one.rows - one.cached,
+                "seconds": one.seconds,
+            }
+            for one in found
+        ],
+        "batch_size": batch_size,
+        "folder": str(job.folder.path),
+        "truth": job.truth_lines,
+    }
+
+
+def cells(suite: Suite) -> dict[str, list[int]]:
+    """The conditions, a corruption with its severities: ``{"fog": [1, 3, 5], "clean": []}``."""
+    found: dict[str, list[int]] = {}
+    for condition in suite.conditions:
+        severities = found.setdefault(condition.corruption, [])
+        # Joint conditions of unequal severities share their larger one.
+        if not condition.is_clean and condition.severity not in severities:
+            severities.append(condition.severity)
+    return found

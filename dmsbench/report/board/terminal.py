@@ -1,0 +1,45 @@
+"""Boards for the terminal, as rich tables."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from dmsbench.report.board.build import Board
+from dmsbench.report.board.markdown import COLUMNS, cells
+from dmsbench.report.formats import one_line, percent
+from dmsbench.report.tables import blank_table, literal
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+_WIDE = 100
+_SHOWN = tuple(title for title in COLUMNS if title not in ("above-chance retention", "samples"))
+
+
+def board_table(board: Board, width: int = 80) -> Table:
+    """A row a model, each value above its interval; retention where ``width`` allows."""
+    info = board.leaderboard.info
+    table = blank_table(
+        one_line(f"{info.suite}: {info.dataset}, {info.n_samples} samples, seed {info.seed}"),
+        f"points, with {percent(board.leaderboard.level)} intervals clustered by image; rank: the places "
+        f"that paired tests leave open, after Holm; score {info.score.partition('|')[0]}; suite "
+        f"{info.fingerprint}",
+    )
+    shown = [title for title in _SHOWN if title != "retention" or width >= _WIDE]
+    for title in shown:
+        words = title in ("model", "worst condition")
+        table.add_column(
+            literal(title), justify="left" if words else "right", overflow="fold", no_wrap=title != "model"
+        )
+    for entry in board.entries:
+        own = dict(zip(COLUMNS, cells(entry), strict=True))
+        table.add_row(*(literal(_stacked(own[title], title)) for title in shown))
+    return table
+
+
+def _stacked(cell: str, title: str) -> str:
+    """A value above its interval, a condition above its score."""
+    text = one_line(cell)
+    if title == "worst condition":
+        return text.replace(" ", "\n", 1).replace("+", "+\n")
+    return text.replace(" [", "\n[") if title != "model" else text

@@ -1,0 +1,93 @@
+"""YAML of a suite file, with the line of every key: what is wrong is said where it stands."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from dmsbench.errors import SuiteError
+
+Location = tuple[str | int, ...]
+#: A mapping's keys that YAML takes from elsewhere.
+_MERGE = "tag:yaml.org,2002:merge"
+
+
+@dataclass(frozen=True, slots=True)
+class Lines:
+    """Line numbers, from 1, of a file's keys and list items by where they are: ``("grid", "image", 2)``."""
+
+    of: Mapping[Location, int] = field(default_factory=dict)
+
+    def where(self, location: Sequence[str | int]) -> str:
+        """``line 7: `` of the nearest known key at or above a location; empty where none is known."""
+        for end in range(len(location), 0, -1):
+            line = self.of.get(tuple(location[:end]))
+            if line is not None:
+                return f"line {line}: "
+        return ""
+
+
+def read_yaml(path: Path) -> tuple[Any, Lines]:
+    """The file's content and its lines.
+
+    Raises SuiteError for a file that cannot be read, is no YAML or has a key twice in one mapping.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
+        raise SuiteError(f"{path}: cannot be read ({reason})") from None
+    try:
+        loader = yaml.SafeLoader(text)
+        try:
+            node = loader.get_single_node()
+            if node is None:
+                return None, Lines()
+            found = list(_located(node, path, (), set()))
+            data = loader.construct_document(node)
+        finally:
+            loader.dispose()
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f" line {mark.line + 1}" if mark else ""
+        raise SuiteError(f"{path}:{where} not valid YAML ({getattr(error, 'problem', error)})") from None
+    except RecursionError:
+        raise SuiteError(f"{path}: nested too deeply") from None
+    return data, Lines(dict(found))
+
+
+def _located(node: yaml.Node, path: Path, at: Location, visited: set[int]) -> Iterator[tuple[Location, int]]:
+    """Every key and list item below a node with its line."""
+    if id(node) in visited:
+        return  # an alias; of what it stands in, or of what holds thousands
+    visited.add(id(node))
+    if isinstance(node, yaml.MappingNode):
+        seen: dict[tuple[str, Any], int] = {}
+        for key, value in node.value:
+            line = key.start_mark.line + 1
+            if not isinstance(key, yaml.ScalarNode):
+                continue
+            own = (key.tag, key.value)
+            if own in seen and key.tag != _MERGE:
+                shown = ".".join(map(str, (*at, key.value)))
+                raise SuiteError(
+                    f"{path}: line {line}: {shown}: this key is there already, in line {seen[own]}; keep one"
+                )
+            seen[own] = line
+            yield (*at, key.value), line
+            yield from _below(value, path, (*at, key.value), visited)
+    elif isinstance(node, yaml.SequenceNode):
+        for i, value in enumerate(node.value):
+            yield (*at, i), value.start_mark.line + 1
+            yield from _below(value, path, (*at, i), visited)
+
+
+def _below(value: yaml.Node, path: Path, at: Location, visited: set[int]) -> Iterator[tuple[Location, int]]:
+    if isinstance(value, yaml.ScalarNode):
+        yield at, value.start_mark.line + 1
+    else:
+        yield from _located(value, path, at, visited)
