@@ -299,25 +299,31 @@ def load_suite(name_or_path: str) -> Suite:
 
 
 def _validated(data: dict[str, Any], where: str, lines: Lines | None = None) -> Suite:
+    lines = lines or Lines()
     try:
         return Suite.model_validate(data)
     except corruptions.UnknownCorruptionError as error:
-        raise SuiteError(f"{where}: grid: {error}") from None
+        raise SuiteError(f"{where}: {lines.of_word(str(error.name))}grid: {error}") from None
     except ValidationError as error:
-        line = "" if lines is None else lines.where(error.errors()[0]["loc"])
-        raise SuiteError(f"{where}: {line}{_first_complaint(error)}") from None
+        location, complaint = _first_complaint(error)
+        raise SuiteError(f"{where}: {lines.where(location)}{complaint}") from None
 
 
-def _first_complaint(error: ValidationError) -> str:
+def _first_complaint(error: ValidationError) -> tuple[Sequence[str | int], str]:
+    """Where the first fault is, and what it is."""
     first = error.errors()[0]
-    key = ".".join(str(part) for part in first["loc"])
+    location: Sequence[str | int] = first["loc"]
+    key = ".".join(str(part) for part in location)
     if first["type"] == "extra_forbidden":
-        return f"{key}: {UnknownNameError('key', str(first['loc'][-1]), _keys(first['loc'][:-1]))}"
+        return location, f"{key}: {UnknownNameError('key', str(location[-1]), _keys(location[:-1]))}"
     message = first["msg"].removeprefix("Value error, ")
     if first["type"] == "tuple_type":
         message = "input should be a list"  # what a tuple is called in YAML
     more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
-    return f"{key and f'{key}: '}{message[0].lower()}{message[1:]}{more}"
+    # What concerns several keys names the first of them itself.
+    return location or (message.partition(":")[0],), (
+        f"{key and f'{key}: '}{message[0].lower()}{message[1:]}{more}"
+    )
 
 
 def _keys(location: Iterable[int | str]) -> list[str]:

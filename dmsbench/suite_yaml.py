@@ -21,6 +21,8 @@ class Lines:
     """Line numbers, from 1, of a file's keys and list items by where they are: ``("grid", "image", 2)``."""
 
     of: Mapping[Location, int] = field(default_factory=dict)
+    words: Mapping[str, int] = field(default_factory=dict)
+    """By text, the line of the first value that is nothing but it."""
 
     def where(self, location: Sequence[str | int]) -> str:
         """``line 7: `` of the nearest known key at or above a location; empty where none is known."""
@@ -29,6 +31,10 @@ class Lines:
             if line is not None:
                 return f"line {line}: "
         return ""
+
+    def of_word(self, word: str) -> str:
+        """``line 7: `` of the first value that is this word; empty where there is none."""
+        return f"line {self.words[word]}: " if word in self.words else ""
 
 
 def read_yaml(path: Path) -> tuple[Any, Lines]:
@@ -57,11 +63,17 @@ def read_yaml(path: Path) -> tuple[Any, Lines]:
         raise SuiteError(f"{path}:{where} not valid YAML ({getattr(error, 'problem', error)})") from None
     except RecursionError:
         raise SuiteError(f"{path}: nested too deeply") from None
-    return data, Lines(dict(found))
+    words: dict[str, int] = {}
+    for _, line, word in found:
+        if word is not None:
+            words.setdefault(word, line)
+    return data, Lines({location: line for location, line, _ in found}, words)
 
 
-def _located(node: yaml.Node, path: Path, at: Location, visited: set[int]) -> Iterator[tuple[Location, int]]:
-    """Every key and list item below a node with its line."""
+def _located(
+    node: yaml.Node, path: Path, at: Location, visited: set[int]
+) -> Iterator[tuple[Location, int, str | None]]:
+    """Every key and list item below a node with its line, and its text where it is a single value."""
     if id(node) in visited:
         return  # an alias; of what it stands in, or of what holds thousands
     visited.add(id(node))
@@ -78,16 +90,18 @@ def _located(node: yaml.Node, path: Path, at: Location, visited: set[int]) -> It
                     f"{path}: line {line}: {shown}: this key is there already, in line {seen[own]}; keep one"
                 )
             seen[own] = line
-            yield (*at, key.value), line
+            yield (*at, key.value), line, None
             yield from _below(value, path, (*at, key.value), visited)
     elif isinstance(node, yaml.SequenceNode):
         for i, value in enumerate(node.value):
-            yield (*at, i), value.start_mark.line + 1
+            yield (*at, i), value.start_mark.line + 1, None
             yield from _below(value, path, (*at, i), visited)
 
 
-def _below(value: yaml.Node, path: Path, at: Location, visited: set[int]) -> Iterator[tuple[Location, int]]:
+def _below(
+    value: yaml.Node, path: Path, at: Location, visited: set[int]
+) -> Iterator[tuple[Location, int, str | None]]:
     if isinstance(value, yaml.ScalarNode):
-        yield at, value.start_mark.line + 1
+        yield at, value.start_mark.line + 1, value.value
     else:
         yield from _located(value, path, at, visited)

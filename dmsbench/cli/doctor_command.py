@@ -2,41 +2,63 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import typer
 
 from dmsbench.cli.options import Format, Out, TableFormat
 
 
-def doctor(out: Out = Path("results"), format_: Format = None) -> None:
-    """Says what is installed, what runs on what, what is missing, and the command that mends it.
+def doctor(
+    out: Out = Path("results"),
+    format_: Format = None,
+) -> None:
+    """Looks whether all that dmsbench needs is here, and says what mends it.
 
-    Nothing is loaded from a network. Exit code 2 where something that is needed is broken; missing extras
-    are no fault. JSON is ``{fit, checks: [{name, state, found, mend}]}``. Examples:
+    Exit code 2 where something needed is broken; an extra that is missing is no fault. JSON: {ok, findings:
+    [{group, name, state, found, mend, needed}]}; state is ok, missing or broken. Examples:
 
       dmsbench doctor
 
       dmsbench doctor --format json
     """
-    from dmsbench.cli.output import emit, tables
-    from dmsbench.doctor import examine, is_fit
+    from dmsbench.cli.output import emit, tables, tell
+    from dmsbench.doctor import State, examine
     from dmsbench.report.sheets import sheet_of
 
-    checks = examine(out)
-    entries = [{**asdict(check), "state": str(check.state)} for check in checks]
-    if format_ in (None, TableFormat.TABLE):
-        from dmsbench.report.tables import blank_table, literal
+    found = examine(out)
+    faults = [finding for finding in found if finding.fails]
+    if format_ not in (None, TableFormat.TABLE):
+        entries = [_entry(finding) for finding in found]
+        emit(format_, lambda: {"ok": not faults, "findings": entries}, lambda: sheet_of(entries, _COLUMNS))
+        raise typer.Exit(2 if faults else 0)
 
-        table = blank_table("dmsbench doctor", "missing: not needed; broken: needed")
-        for title in ("check", "state", "found", "what mends it"):
-            table.add_column(literal(title), overflow="fold", no_wrap=title == "state")
-        for entry in entries:
-            style = "" if entry["state"] == "ok" else "bold"
-            cells = (entry["name"], entry["state"], entry["found"], entry["mend"] or "")
-            table.add_row(*(literal(str(cell), style=style) for cell in cells))
-        tables().print(table)
-    else:
-        emit(format_, lambda: {"fit": is_fit(checks), "checks": entries}, lambda: sheet_of(entries))
-    raise typer.Exit(0 if is_fit(checks) else 2)
+    from dmsbench.report.tables import literal
+
+    console = tables()
+    group = None
+    for finding in found:
+        if finding.group != group:
+            group = finding.group
+            tell(console, group, style="bold")
+        mark = literal(f"  {finding.state.value:7} ", style="" if finding.state is State.OK else "bold")
+        console.print(mark + literal(f"{finding.name}: {finding.found}"), soft_wrap=True, highlight=False)
+        if finding.mend:
+            tell(console, f"          mend: {finding.mend}")
+    verdict = "all that is needed is here"
+    if faults:
+        verdict = f"broken: {', '.join(finding.name for finding in faults)}"
+    tell(console, verdict, style="bold")
+    raise typer.Exit(2 if faults else 0)
+
+
+_COLUMNS = ("group", "name", "state", "found", "mend", "needed")
+
+
+def _entry(finding: Any) -> dict[str, Any]:
+    return {
+        name: str(value) if name == "state" else value
+        for name in _COLUMNS
+        for value in [getattr(finding, name)]
+    }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import io
+import os
 import sys
 import traceback
 from typing import Annotated, Any, NoReturn
@@ -27,6 +28,8 @@ from dmsbench.cli import (
 )
 from dmsbench.errors import DmsbenchError
 
+#: What a shell makes of a program whose reader is gone.
+READER_GONE = 141
 STOPPED = "stopped; nothing finished is lost: the same command continues"
 
 
@@ -57,7 +60,13 @@ class _Group(TyperGroup):
         from corruptions import CorruptionError
 
         try:
-            return super().invoke(ctx)
+            found = super().invoke(ctx)
+            sys.stdout.flush()
+            return found
+        except BrokenPipeError:
+            # Whoever read has had enough (``| head``): the framework would exit with 1, a regression here.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            sys.exit(READER_GONE)
         except _UsageError as error:
             _nearest(error)
             raise
@@ -70,10 +79,11 @@ class _Group(TyperGroup):
 
 
 def _nearest(error: Any) -> None:
-    """Leaves of the options that an unknown one may have meant the nearest: "Did you mean --suite?"."""
+    """Says of an unknown option which one is nearest: "Did you mean --suite?"."""
     found = getattr(error, "possibilities", None)
     if found:
-        error.possibilities = difflib.get_close_matches(error.option_name, found, n=1, cutoff=0)
+        (nearest,) = difflib.get_close_matches(error.option_name, found, n=1, cutoff=0)
+        error.message, error.possibilities = f"{error.message}. Did you mean {nearest}?", None
 
 
 app = typer.Typer(
@@ -126,7 +136,8 @@ def main() -> None:
     """Runs the command line and exits with its code.
 
     0 fine; 1 a regression (gate); 2 usage or configuration; 3 not comparable or incomplete; 4 a run with
-    more failed samples than the suite allows; 130 interrupted.
+    more failed samples than the suite allows; 130 interrupted; 141 nobody
+    reads what is printed.
     """
     from corruptions import CorruptionError
 

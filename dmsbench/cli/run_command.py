@@ -183,7 +183,7 @@ def _run(
     used = pick_device(device)
     rows = automatic_batch_size(arms, used) if batch_size == "auto" else int(batch_size)
     if verbose:
-        tell(console, *run_output.loaded_lines(job, arms, used, rows, time.monotonic() - began))
+        tell(console, *run_output.loaded_lines(job, arms, entries, used, rows, time.monotonic() - began))
     if dry_run:
         from dmsbench.runner.estimate import estimate
 

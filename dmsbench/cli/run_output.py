@@ -89,7 +89,14 @@ def _commonest(tally: Tally, most: int = 3) -> str:
     return f"errors: {'; '.join(shown)}" + (f"; and {more:,} other reasons" if more else "")
 
 
-def loaded_lines(job: Job, arms: Sequence[Arm[Any]], device: str, batch_size: int, took: float) -> list[str]:
+def loaded_lines(
+    job: Job,
+    arms: Sequence[Arm[Any]],
+    entries: dict[str, dict[str, Any]],
+    device: str,
+    batch_size: int,
+    took: float,
+) -> list[str]:
     """Versions, device, data and models, a line each; ``took`` is the seconds that loading took."""
     import torch
     import transformers
@@ -97,20 +104,21 @@ def loaded_lines(job: Job, arms: Sequence[Arm[Any]], device: str, batch_size: in
     from dmsbench import __version__
 
     data = job.dataset
+    images = max(len({sample.group for sample in block.samples}) for block in job.plan.blocks)
     return [
         f"dmsbench {__version__}, Python {platform.python_version()}, torch {torch.__version__}, "
         f"transformers {transformers.__version__}",
         f"device {device}, {torch.get_num_threads()} threads, batches of {batch_size} rows",
         f"data: {len(data.samples):,} samples of {data.name}/{data.split} ({data.fingerprint[:8]}), "
-        f"{job.plan.samples:,} asked in {len(job.plan.blocks)} blocks",
-        *(f"model {arm.name}: {_parameters(arm.model)}" for arm in arms),
+        f"{job.plan.samples:,} asked, {images:,} images a block at most",
+        *(f"model {arm.name}: {_described(entries[arm.name], arm.model)}" for arm in arms),
         f"loaded in {took:.1f} s; records in {job.folder.path}",
     ]
 
 
-def _parameters(model: Any) -> str:
+def _described(entry: dict[str, Any], model: Any) -> str:
     count = getattr(model, "parameters", None)
-    return f"{count:,} parameters" if isinstance(count, int) else "no count of parameters"
+    return str(entry["spec"]) + (f", {count:,} parameters" if isinstance(count, int) else "")
 
 
 def time_lines(tally: Tally, manifest: dict[str, Any], names: Sequence[str]) -> list[str]:
