@@ -1,94 +1,69 @@
-"""``dmsbench leaderboard`` from the command line: where its words go, and its exit codes."""
+"""``dmsbench leaderboard`` and ``report --figures`` through the command line."""
 
 from __future__ import annotations
 
 import json
-import shutil
-from collections.abc import Callable
+import subprocess
+import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-Call = Callable[..., Any]
+
+def dmsbench(*arguments: str | Path, cwd: Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "dmsbench", *map(str, arguments)]
+    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False, timeout=300)
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A results folder with one small finished run."""
-    from dmsbench.cli.main import app
-
-    out = tmp_path_factory.mktemp("board") / "results"
-    app(["run", "--suite", "smoke", "--limit", "8", "--out", str(out)], standalone_mode=False)
-    return out
-
-
-@pytest.fixture
-def out(made: Path, tmp_path: Path) -> Path:
-    return Path(shutil.copytree(made, tmp_path / "results"))
-
-
-def edit(out: Path, change: Callable[[dict[str, Any]], None]) -> Path:
-    (file,) = out.glob("*/*/manifest.json")
-    manifest = json.loads(file.read_text())
-    change(manifest)
-    file.write_text(json.dumps(manifest))
-    return file.parent
+def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two little runs of one suite with other models, and one of another seed."""
+    folder = tmp_path_factory.mktemp("board")
+    for out, more in (
+        ("a", ("--model", "baseline")),
+        ("b", ("--model", "dms")),
+        ("c", ("--model", "baseline", "--seed", "7")),
+    ):
+        run = ("run", "--suite", "smoke", "--limit", "20", "--severity", "3", "--corruption", "occlusion")
+        done = dmsbench(*run, "--out", out, "--quiet", *more, cwd=folder)
+        assert done.returncode == 0, done.stderr
+        assert (next((folder / out / "smoke").iterdir()) / "report.html").is_file()
+    return folder
 
 
-def another_suite(manifest: dict[str, Any]) -> None:
-    manifest["identity"]["suite"] = "another"
-    manifest["fingerprint"] = "f" * 24
-
-
-def test_json_alone_is_on_stdout(dmsbench: Call, out: Path) -> None:
-    done = dmsbench("leaderboard", "--out", out, "--format", "json")
-    (board,) = json.loads(done.out)["boards"]
-    assert done.code == 0 and done.err == ""
+def test_two_runs_become_one_board(results: Path) -> None:
+    done = dmsbench("leaderboard", "a", "b", "--format", "json", cwd=results)
+    assert done.returncode == 0, done.stderr
+    (board,) = json.loads(done.stdout)["boards"]
     assert {model["model"] for model in board["models"]} == {"baseline", "dms"}
+    assert board["score"].startswith("exact_match|")
+    table = dmsbench("leaderboard", "a", "b", cwd=results)
+    assert "1–2" in table.stdout and table.stderr == ""
 
 
-def test_the_table_shows_every_model(dmsbench: Call, out: Path) -> None:
-    done = dmsbench("leaderboard", out, "--suite", "smoke")
-    assert done.code == 0 and "baseline" in done.out and "dms" in done.out
+def test_other_seeds_are_refused_unless_apart(results: Path) -> None:
+    done = dmsbench("leaderboard", "a", "c", cwd=results)
+    assert done.returncode == 3 and done.stdout == ""
+    assert done.stderr.count("\n") == 1 and "differ in seed" in done.stderr and "--by-suite" in done.stderr
+    done = dmsbench(
+        "leaderboard", "a", "c", "--by-suite", "--format", "html", "--output", "x.html", cwd=results
+    )
+    assert done.returncode == 0 and done.stdout == "" and "written: x.html" in done.stderr
+    assert (results / "x.html").read_text().count("<h2>smoke</h2>") == 2
 
 
-@pytest.mark.parametrize("how", ["markdown", "html", "csv", "json"])
-def test_a_file_holds_what_stdout_would(dmsbench: Call, out: Path, tmp_path: Path, how: str) -> None:
-    file = tmp_path / "new" / "board"
-    printed = dmsbench("leaderboard", out, "--format", how)
-    written = dmsbench("leaderboard", out, "--format", how, "--output", file)
-    assert printed.code == written.code == 0 and written.out == ""
-    assert file.read_text() == printed.out
-    assert [path.name for path in file.parent.iterdir()] == ["board"]
+def test_what_is_not_there_is_a_usage_error(results: Path) -> None:
+    for arguments in (("leaderboard", "nowhere"), ("leaderboard", "a", "--suite", "smok")):
+        done = dmsbench(*arguments, cwd=results)
+        assert done.returncode == 2 and done.stderr.startswith("dmsbench: "), done.stderr
 
 
-def test_suites_are_not_mixed_unless_apart(dmsbench: Call, out: Path, made: Path) -> None:
-    edit(out, another_suite)
-    done = dmsbench("leaderboard", made, out)
-    assert done.code == 3 and done.out == ""
-    assert done.err.count("\n") == 1 and "differ in suite" in done.err and "--by-suite" in done.err
-    apart = dmsbench("leaderboard", made, out, "--by-suite", "--format", "json")
-    assert apart.code == 0
-    assert [board["suite"] for board in json.loads(apart.out)["boards"]] == ["another", "smoke"]
-
-
-def test_unfinished_models_are_named_on_stderr(dmsbench: Call, out: Path) -> None:
-    (run,) = out.glob("*/*/manifest.json")
-    next((run.parent / "parts" / "dms").glob("*.parquet")).unlink()
-    done = dmsbench("leaderboard", out, "--format", "json")
-    assert done.code == 0 and "not finished" in done.err and "dms" in done.err
-    assert [model["model"] for model in json.loads(done.out)["boards"][0]["models"]] == ["baseline"]
-    shutil.rmtree(run.parent / "parts")
-    assert dmsbench("leaderboard", out).code == 3
-
-
-def test_what_is_not_there_is_a_usage_error(dmsbench: Call, out: Path, tmp_path: Path) -> None:
-    for arguments in ((tmp_path / "none",), (out, "--suite", "smok")):
-        done = dmsbench("leaderboard", *arguments)
-        assert done.code == 2 and done.err.count("\n") == 1
-    assert "smoke" in done.err
-
-
-def test_help_has_examples(dmsbench: Call) -> None:
-    assert "dmsbench leaderboard --by-suite --format markdown" in dmsbench("leaderboard", "--help").out
+def test_figures_come_when_asked_for(results: Path) -> None:
+    run = next((results / "a" / "smoke").iterdir())
+    done = dmsbench("report", run, "--figures", "--format", "json", cwd=results)
+    assert done.returncode == 0, done.stderr
+    assert "report.html" in json.loads(done.stdout)["files"]
+    assert "figures" in done.stderr
+    assert (run / "figures" / "curves.pdf").is_file() and (
+        run / "figures" / "table-leaderboard.tex"
+    ).is_file()
