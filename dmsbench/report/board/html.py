@@ -23,7 +23,9 @@ table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
 th, td { padding: .38rem .7rem; text-align: right; vertical-align: top; }
 th, td { border-bottom: 1px solid var(--line); }
 thead th, small, dt { color: var(--quiet); }
-th[scope="row"], thead th:nth-child(2) { text-align: left; overflow-wrap: anywhere; }
+th[scope="row"], thead th:nth-child(2) { min-width: 7rem; text-align: left; }
+th[scope="row"] { overflow-wrap: anywhere; }
+small { white-space: nowrap; }
 dl { display: grid; grid-template-columns: minmax(8rem, auto) 1fr; gap: .2rem 1rem; overflow-wrap: anywhere; }
 dd { margin: 0; }
 :focus-visible { outline: 3px solid #0a5ea8; }

@@ -55,7 +55,8 @@ def notes(board: Board) -> list[str]:
     found = [
         "**rank**: the places that a model may hold, from paired tests of all models with each other, "
         "clustered by image and corrected after Holm: 1 + the number of models shown to be better, to the "
-        "number of models less those shown to be worse. Models whose ranges overlap are in no proven order.",
+        "number of models less those shown to be worse. Models whose ranges overlap are in no proven order; "
+        "whether the intervals of two means overlap decides nothing.",
         f"**minus the best**: paired difference of the means, in points, with its own {level} interval.",
         *(text for key, text in explained.items() if key not in ("pairs", "mean", "ausc")),
     ]
