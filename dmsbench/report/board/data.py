@@ -35,7 +35,7 @@ def to_csv(boards: Sequence[Board]) -> str:
             ranks = ["", ""] if entry.ranks is None else [entry.ranks.low, entry.ranks.high]
             own = entry.behind
             writer.writerow(
-                [one_line(info.suite), info.fingerprint, info.score, *ranks, one_line(row.model)]
+                [one_line(info.suite), info.fingerprint, one_line(info.score), *ranks, one_line(row.model)]
                 + [number for name in _FIGURES for number in ends(getattr(row, name))]
                 + ([""] * 3 if own is None else ends_of(own.difference, own.low, own.high))
                 + [row.worst or "", *ends(row.worst_score), *ends_of(row.error_rate)]

@@ -28,7 +28,7 @@ th[scope="row"] { overflow-wrap: anywhere; }
 small { white-space: nowrap; }
 dl { display: grid; grid-template-columns: minmax(8rem, auto) 1fr; gap: .2rem 1rem; overflow-wrap: anywhere; }
 dd { margin: 0; }
-:focus-visible { outline: 3px solid #0a5ea8; }
+:focus-visible { outline: 3px solid var(--ink); }
 """
 
 
