@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import io
+from collections.abc import Sequence
 from enum import Enum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from dmsbench.cli.options import Out
+
+if TYPE_CHECKING:
+    from dmsbench.report.board.build import Board
+
+MANY = 20
+"""Of more models a word is said before their pairs are tested."""
 
 
 class BoardFormat(str, Enum):
@@ -45,9 +53,9 @@ def leaderboard(
 
       dmsbench leaderboard --by-suite --format markdown --output LEADERBOARD.md
     """
-    from dmsbench.cli.output import messages, tables, tell
-    from dmsbench.files import write_atomically
+    from dmsbench.cli.output import messages, tell
     from dmsbench.report.board.build import build_board
+    from dmsbench.report.board.markdown import repeated
     from dmsbench.report.board.merge import merge
     from dmsbench.report.board.select import selected
 
@@ -55,24 +63,48 @@ def leaderboard(
     if merged.unfinished:
         names = ", ".join(model.label for model in merged.unfinished)
         tell(messages(), f"not finished, so not shown: {names}")
+    for group in merged.groups:
+        models = len(group.finished)
+        if models > MANY:
+            tell(messages(), f"testing {models * (models - 1) // 2:,} pairs of {models} models takes minutes")
     boards = [build_board(group) for group in merged.groups]
-    if format_ is BoardFormat.TABLE and output is None:
-        from dmsbench.report.board.terminal import board_table
+    tell(messages(), *(line for board in boards for line in repeated(board)))
+    if format_ is BoardFormat.TABLE:
+        _print(boards, output)
+    else:
+        words = ["dmsbench leaderboard", *(["--suite", suite] if suite else []), *(["--by-suite"] * by_suite)]
+        _keep(_document(boards, format_, " ".join([*words, "--format", format_.value])), output)
 
-        console = tables()
-        for board in boards:
-            console.print(board_table(board, console.width))
-        return
+
+def _print(boards: Sequence[Board], output: Path | None) -> None:
+    from rich.console import Console
+
+    from dmsbench.cli.output import PIPED, tables
+    from dmsbench.report.board.terminal import board_table
+
+    text = io.StringIO()
+    console = tables() if output is None else Console(file=text, width=PIPED)
+    for board in boards:
+        console.print(board_table(board, console.width))
+    if output is not None:
+        _keep(text.getvalue(), output)
+
+
+def _document(boards: Sequence[Board], format_: BoardFormat, command: str) -> str:
     from dmsbench.report.board import data, html, markdown
 
-    write = {
-        BoardFormat.TABLE: markdown.to_markdown,
-        BoardFormat.MARKDOWN: markdown.to_markdown,
-        BoardFormat.HTML: html.to_html,
-        BoardFormat.CSV: data.to_csv,
-        BoardFormat.JSON: data.to_json,
-    }[format_]
-    text = write(boards)
+    if format_ is BoardFormat.MARKDOWN:
+        return markdown.to_markdown(boards, command)
+    if format_ is BoardFormat.HTML:
+        return html.to_html(boards)
+    return data.to_csv(boards) if format_ is BoardFormat.CSV else data.to_json(boards)
+
+
+def _keep(text: str, output: Path | None) -> None:
+    """To stdout, or into the file."""
+    from dmsbench.cli.output import messages, tell
+    from dmsbench.files import write_atomically
+
     if output is None:
         typer.echo(text, nl=False)
         return

@@ -265,8 +265,9 @@ def columns_explained(leaderboard: Leaderboard) -> dict[str, str]:
     }
 
 
-def circumstances(leaderboard: Leaderboard) -> list[str]:
-    """What is left out, undefined, unchanged or missing; one line each."""
+def circumstances(leaderboard: Leaderboard, *, area: bool = True) -> list[str]:
+    """What is left out, undefined, unchanged or missing; one line each. ``area``: whether the area under
+    the curve is shown."""
     found = []
     if any(row.n_left_out for row in leaderboard.rows):
         found.append(
@@ -275,7 +276,7 @@ def circumstances(leaderboard: Leaderboard) -> list[str]:
             "retention** is over the corruptions that leave out none."
         )
     found += [f"{escaped(line)}." for line in leaderboard.info.truth]
-    found += [f"n/a: {reason}" for reason in _reasons(leaderboard)]
+    found += [f"n/a: {reason}" for reason in _reasons(leaderboard, area=area)]
     note = unchanged_note(leaderboard.unchanged)
     if note is not None:
         found.append(f"{escaped(note)}.")
@@ -287,7 +288,7 @@ def circumstances(leaderboard: Leaderboard) -> list[str]:
     return found
 
 
-def _reasons(leaderboard: Leaderboard) -> list[str]:
+def _reasons(leaderboard: Leaderboard, *, area: bool) -> list[str]:
     rows = leaderboard.rows
     found = []
     if any(not row.clean.defined for row in rows):
@@ -302,7 +303,7 @@ def _reasons(leaderboard: Leaderboard) -> list[str]:
             if leaderboard.chance is None
             else "**above-chance retention** needs a mean and a clean score above chance."
         )
-    if any(not row.ausc.defined for row in rows):
+    if area and any(not row.ausc.defined for row in rows):
         found.append("**area under curve** needs a clean score and a corrupted condition with scores.")
     shown = [getattr(row, name) for row in rows for name in (*_FIGURES, "worst_score")]
     if any(e is not None and e.defined and math.isnan(e.low) for e in shown):

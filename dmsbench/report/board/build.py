@@ -32,6 +32,8 @@ class Entry:
     row: LeaderboardRow
     ranks: RankRange | None
     """The places that it may hold; None without a mean."""
+    tied: bool
+    """Whether another model has the same mean."""
     behind: Behind | None
     """None of the best, and without a mean."""
     spec: str
@@ -45,6 +47,8 @@ class Board:
 
     leaderboard: Leaderboard
     entries: tuple[Entry, ...]
+    pairs: tuple[PairDifference, ...]
+    """Every two models by label, the alphabet's first as ``a``."""
     licence: str
     data_fingerprint: str
     date: str
@@ -62,7 +66,8 @@ def build_board(group: Group) -> Board:
     """
     manifest = group.manifest
     kept, same = _distinct(group.finished)
-    named = dict(zip(labels(kept), kept, strict=True))
+    # By name, so that it does not matter in which order the runs were given.
+    named = dict(sorted(zip(labels(kept), kept, strict=True)))
     chance = (manifest["chance"] or {}).get("value")
     task = manifest["identity"]["task"]
     scores: dict[str, ModelScores] = {
@@ -77,6 +82,7 @@ def build_board(group: Group) -> Board:
     )
     ranked = [row.model for row in board.rows if row.rank is not None]
     found = ranges(ranked, pairs)
+    places = [row.rank for row in board.rows if row.rank is not None]
     best = ranked[0] if ranked else None
     when = newest(group.finished)
     return Board(
@@ -85,12 +91,14 @@ def build_board(group: Group) -> Board:
             Entry(
                 row=row,
                 ranks=found.get(row.model),
+                tied=row.rank is not None and places.count(row.rank) > 1,
                 behind=None if best is None or row.rank is None else _behind(pairs, best, row.model),
                 spec=str(named[row.model].manifest["models"][named[row.model].model].get("spec", "")),
                 version=str(named[row.model].manifest.get("dmsbench", "")),
             )
             for row in board.rows
         ),
+        pairs=pairs,
         licence=str(manifest["dataset"].get("licence", "")),
         data_fingerprint=str(manifest["identity"]["dataset"]["fingerprint"]),
         date="" if when is None else when.date().isoformat(),

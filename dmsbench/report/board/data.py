@@ -46,10 +46,14 @@ def to_csv(boards: Sequence[Board]) -> str:
 
 
 def to_json(boards: Sequence[Board]) -> str:
-    """``{boards: [{suite, dataset, …, fingerprint, chance, level, models, answer_types, retrieval}]}``.
+    """``{boards: [{suite, dataset, …, fingerprint, chance, level, pairs, models, …}]}``;
+    ``answer_types`` and ``retrieval`` as in a run's leaderboard.json, empty where there are none.
 
-    A model is ``{rank_low, rank_high, model, clean, mean, …, minus_best, spec, dmsbench}``; estimates are
-    ``{value, low, high}``, shares in [0, 1] with six decimals, null for NaN.
+    A pair is ``{a, b, difference, ci_low, ci_high, p_value, min_p, p_adjusted, verdict}``, difference = b − a
+    and p adjusted over all pairs of its board.
+
+    A model is ``{rank_low, rank_high, tied, model, clean, mean, …, minus_best, spec, dmsbench}``; estimates
+    are ``{value, low, high}``, shares in [0, 1] with six decimals, null for NaN.
     """
     return (
         json.dumps(plain({"boards": [_board(board) for board in boards]}), indent=2, allow_nan=False) + "\n"
@@ -66,6 +70,7 @@ def _board(board: Board) -> dict[str, Any]:
         "chance": found.chance,
         "level": found.level,
         "resolvable": board.resolvable,
+        "pairs": [{**asdict(pair), "verdict": pair.verdict.value} for pair in board.pairs],
         "models": [_model(entry) for entry in board.entries],
         "answer_types": type_entries(found.answer_types),
         "retrieval": retrieval.entries(found.retrieval),
@@ -79,6 +84,7 @@ def _model(entry: Entry) -> dict[str, Any]:
     return {
         "rank_low": None if ranks is None else ranks.low,
         "rank_high": None if ranks is None else ranks.high,
+        "tied": entry.tied,
         **own,
         "minus_best": None if entry.behind is None else asdict(entry.behind),
         "spec": entry.spec,

@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from html import escape
 
+from dmsbench.report import answer_types, retrieval
 from dmsbench.report.board.build import Board, Entry
 from dmsbench.report.board.markdown import COLUMNS, cells, head, notes
 from dmsbench.report.formats import one_line
-from dmsbench.report.markup import as_html
+from dmsbench.report.markup import as_html, section_as_html
 
 _STYLE = """
-:root { --paper: #fff; --ink: #1b1f24; --quiet: #57606a; --line: #d0d7de; color-scheme: light dark; }
+:root { --paper: #fff; --ink: #1b1f24; --quiet: #57606a; --line: #d0d7de; --focus: #0a5ea8;
+  color-scheme: light dark; }
 @media (prefers-color-scheme: dark) {
-  :root { --paper: #14171c; --ink: #e8eaed; --quiet: #a9b3be; --line: #3a424c; }
+  :root { --paper: #14171c; --ink: #e8eaed; --quiet: #a9b3be; --line: #3a424c; --focus: #6cb6ff; }
 }
 body { margin: 0 auto; max-width: 1180px; padding: 1rem; background: var(--paper); color: var(--ink);
   font: 16px/1.5 system-ui, -apple-system, "Segoe UI", Roboto, "DejaVu Sans", sans-serif; }
@@ -22,13 +24,14 @@ h1, h2 { overflow-wrap: anywhere; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
 th, td { padding: .38rem .7rem; text-align: right; vertical-align: top; }
 th, td { border-bottom: 1px solid var(--line); }
-thead th, small, dt { color: var(--quiet); }
-th[scope="row"], thead th:nth-child(2) { min-width: 7rem; text-align: left; }
-th[scope="row"] { overflow-wrap: anywhere; }
 small { white-space: nowrap; }
+td > small { display: block; }
+thead th, small, dt { color: var(--quiet); }
+th[scope="row"], .text { text-align: left; }
+th[scope="row"] { min-width: 7.5rem; max-width: 20rem; overflow-wrap: anywhere; }
 dl { display: grid; grid-template-columns: minmax(8rem, auto) 1fr; gap: .2rem 1rem; overflow-wrap: anywhere; }
 dd { margin: 0; }
-:focus-visible { outline: 3px solid var(--ink); }
+:focus-visible { outline: 3px solid var(--focus); }
 """
 
 
@@ -47,16 +50,23 @@ def to_html(boards: Sequence[Board]) -> str:
 
 def _section(board: Board) -> str:
     about = "".join(f"<dt>{_text(name)}</dt><dd>{_text(value)}</dd>" for name, value in head(board))
-    titles = "".join(f'<th scope="col">{_text(title)}</th>' for title in COLUMNS)
+    titles = "".join(f'<th scope="col"{_kind(title)}>{_text(title)}</th>' for title in COLUMNS)
     rows = "\n".join(_row(entry) for entry in board.entries)
     explained = "\n".join(f"<li>{as_html(note)}</li>" for note in notes(board))
-    models = "".join(f"<dt>{_text(e.row.model)}</dt><dd>{_text(e.spec)}</dd>" for e in board.entries)
+    models = "".join(
+        f"<dt>{_text(e.row.model)}</dt><dd>{_text(e.spec)}, asked by dmsbench {_text(e.version)}</dd>"
+        for e in board.entries
+    )
+    found = board.leaderboard
+    lines = answer_types.section(found.answer_types) if found.answer_types else []
+    lines += retrieval.section(found.retrieval) if found.retrieval else []
     suite = _text(board.leaderboard.info.suite)
     return (
         f"<section>\n<h2>{suite}</h2>\n<dl>{about}</dl>\n"
         f'<div class="scroll" tabindex="0" role="region" aria-label="{suite}">'
         f"<table><thead><tr>{titles}</tr></thead><tbody>\n{rows}\n</tbody></table></div>\n"
-        f"<ul>\n{explained}\n</ul>\n<h3>Models</h3>\n<dl>{models}</dl>\n</section>"
+        f"<ul>\n{explained}\n</ul>\n<h3>Models</h3>\n<dl>{models}</dl>\n"
+        f"{section_as_html(lines)}\n</section>"
     )
 
 
@@ -65,8 +75,12 @@ def _row(entry: Entry) -> str:
     for i, cell in enumerate(cells(entry)):
         value, bracket, rest = _text(cell).partition(" [")
         shown = f"{value} <small>[{rest}</small>" if bracket else value
-        found.append(f'<th scope="row">{shown}</th>' if i == 1 else f"<td>{shown}</td>")
+        found.append(f'<th scope="row">{shown}</th>' if i == 1 else f"<td{_kind(COLUMNS[i])}>{shown}</td>")
     return f"<tr>{''.join(found)}</tr>"
+
+
+def _kind(title: str) -> str:
+    return ' class="text"' if title in ("model", "worst condition") else ""
 
 
 def _text(text: str) -> str:

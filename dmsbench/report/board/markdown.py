@@ -10,7 +10,6 @@ from dmsbench.report.board.build import Behind, Board, Entry
 from dmsbench.report.formats import UNDEFINED, escaped, interval, percent, rate, signed_points, with_interval
 from dmsbench.report.leaderboard import cell_code, circumstances, code, columns_explained, line_of
 
-COMMAND = "dmsbench leaderboard --by-suite --format markdown --output LEADERBOARD.md"
 COLUMNS = (
     "rank",
     "model",
@@ -25,9 +24,9 @@ COLUMNS = (
 )
 
 
-def to_markdown(boards: Sequence[Board]) -> str:
-    """A section a suite; the head says what was run and by which score."""
-    parts = ["# Leaderboard", "", f"Made by `{COMMAND}` from the records of the runs."]
+def to_markdown(boards: Sequence[Board], command: str = "dmsbench leaderboard") -> str:
+    """A section a suite; the head says what was run, by which score, and which command shows it."""
+    parts = ["# Leaderboard", "", f"Made by {code(command)} from the records of the runs."]
     for board in boards:
         parts += ["", *_section(board)]
     return "\n".join(parts) + "\n"
@@ -55,16 +54,28 @@ def notes(board: Board) -> list[str]:
     found = [
         "**rank**: the places that a model may hold, from paired tests of all models with each other, "
         "clustered by image and corrected after Holm: 1 + the number of models shown to be better, to the "
-        "number of models less those shown to be worse. Models whose ranges overlap are in no proven order; "
-        "whether the intervals of two means overlap decides nothing.",
+        "number of models less those shown to be worse. The intervals of single models do not decide it.",
         f"**minus the best**: paired difference of the means, in points, with its own {level} interval.",
-        *(text for key, text in explained.items() if key not in ("pairs", "mean", "ausc")),
+        explained["points"],
+        "**mean**: equal-weight mean over all corrupted conditions; models are ordered by it.",
+        *(text for key, text in explained.items() if key not in ("points", "pairs", "mean", "ausc")),
     ]
+    if any(entry.tied for entry in board.entries):
+        found.append("**=**: another model has the same mean.")
+    if any(entry.row.n_errors for entry in board.entries):
+        found.append("Two models are tested on the rows that both answered; a mean is over all its own.")
     if not board.resolvable:
         found.append("There are too few images for any difference to be found, however large.")
-    for label, count in board.dropped.items():
-        found.append(f"{escaped(label)}: {count} more of the runs hold the same records.")
-    return found + circumstances(board.leaderboard)
+    found += [escaped(line) for line in repeated(board)]
+    return found + circumstances(board.leaderboard, area=False)
+
+
+def repeated(board: Board) -> list[str]:
+    """Which models stand for several runs, plain text."""
+    return [
+        f"{label}: {count} more {'run holds' if count == 1 else 'runs hold'} the same records."
+        for label, count in board.dropped.items()
+    ]
 
 
 def behind(found: Behind | None) -> str:
@@ -81,7 +92,7 @@ def cells(entry: Entry) -> list[str]:
     row = entry.row
     worst = UNDEFINED if row.worst is None else f"{row.worst} {with_interval(row.worst_score)}"
     return [
-        UNDEFINED if entry.ranks is None else str(entry.ranks),
+        UNDEFINED if entry.ranks is None else f"{entry.ranks}{' =' if entry.tied else ''}",
         row.model,
         with_interval(row.mean),
         behind(entry.behind),

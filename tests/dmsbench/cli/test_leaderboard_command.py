@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -50,6 +51,47 @@ def test_other_seeds_are_refused_unless_apart(results: Path) -> None:
     )
     assert done.returncode == 0 and done.stdout == "" and "written: x.html" in done.stderr
     assert (results / "x.html").read_text().count("<h2>smoke</h2>") == 2
+
+
+def test_every_format_goes_to_a_file(results: Path) -> None:
+    for name, start in (
+        ("table", "smoke: "),
+        ("markdown", "# Leaderboard\n\nMade by `dmsbench leaderboard --suite smoke --format markdown` from"),
+        ("html", "<!DOCTYPE html>"),
+        ("csv", "suite,fingerprint,"),
+        ("json", '{\n  "boards": ['),
+    ):
+        command = ("leaderboard", "a", "b", "--suite", "smoke", "--format", name)
+        done = dmsbench(*command, "--output", f"new/{name}", cwd=results)
+        assert (done.returncode, done.stdout) == (0, ""), done.stderr
+        assert done.stderr == f"written: new/{name}\n"
+        text = (results / "new" / name).read_text()
+        assert text.startswith(start)
+        assert text == dmsbench(*command, cwd=results).stdout
+        assert str(results) not in text
+    assert len(list((results / "new").iterdir())) == 5  # nothing is left beside them
+
+
+def test_a_run_given_twice_is_one_and_a_copy_is_said(results: Path) -> None:
+    shutil.copytree(results / "a", results / "copy", dirs_exist_ok=True)
+    done = dmsbench("leaderboard", "a", "a", "copy", "b", "--format", "csv", cwd=results)
+    assert len(done.stdout.splitlines()) == 3
+    assert done.stderr == "baseline: 1 more run holds the same records.\n"
+
+
+def test_a_damaged_part_is_named_and_a_model_without_it_left_out(results: Path) -> None:
+    shutil.copytree(results / "b", results / "broken", dirs_exist_ok=True)
+    part = next((results / "broken" / "smoke").glob("*/parts/dms/*.parquet"))
+    part.write_bytes(part.read_bytes()[:-40])
+    done = dmsbench("leaderboard", "a", "broken", cwd=results)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert part.name in done.stderr and "damaged" in done.stderr and done.stderr.count("\n") == 1
+    part.unlink()
+    done = dmsbench("leaderboard", "a", "broken", "--format", "csv", cwd=results)
+    assert done.returncode == 0 and len(done.stdout.splitlines()) == 2
+    assert done.stderr.startswith("not finished, so not shown: dms (broken/")
+    done = dmsbench("leaderboard", "broken", cwd=results)
+    assert done.returncode == 3 and "no model is finished yet" in done.stderr
 
 
 def test_what_is_not_there_is_a_usage_error(results: Path) -> None:
