@@ -101,9 +101,16 @@ def test_include_false_names_what_is_in_the_grid_and_false(tmp_path: Path, name:
     (tmp_path / "s.yaml").write_text(f"{text}include_false: [{name}]\n")
     with pytest.raises(SuiteError) as caught:
         load_suite(str(tmp_path / "s.yaml"))
-    assert str(caught.value).startswith(f"{tmp_path / 's.yaml'}: {said}")
+    assert str(caught.value).startswith(f"{tmp_path / 's.yaml'}: line 4: {said}")
     with pytest.raises(SuiteError, match="include_false: "):
         suite().changed(include_false=[name])
+
+
+def test_include_false_is_a_list(tmp_path: Path) -> None:
+    file = tmp_path / "s.yaml"
+    file.write_text("name: s\ndataset: {name: easy_vqa}\ngrid: {text: [keyboard]}\ninclude_false: keyboard\n")
+    with pytest.raises(SuiteError, match="line 4: include_false: input should be a list$"):
+        load_suite(str(file))
 
 
 def test_the_command_line_adds_and_only_takes_away() -> None:

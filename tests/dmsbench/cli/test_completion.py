@@ -45,7 +45,7 @@ def test_a_script_for_the_shell() -> None:
     ("line", "names"),
     [
         ("dmsbench run --suite ", set(builtin_suites())),
-        ("dmsbench run --suite v", {"vqa-corrupt"}),
+        ("dmsbench run --suite v", {"vqa-corrupt", "vqa-joint"}),
         ("dmsbench run --model ", set(BUILTIN)),
         ("dmsbench run --model mine=tiny-c", {"mine=tiny-clip-scenes"}),
         ("dmsbench run --corruption ", {"clean", *corruptions.names()}),

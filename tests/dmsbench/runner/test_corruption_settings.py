@@ -83,7 +83,7 @@ def keys(made: Job) -> dict[str, str]:
         ("settings: {drop_text: {}}", "'drop_text' is a corruption of kind modality, which has no settings"),
         ("settings: {contrast: {backnd: x}}", "unknown key 'backnd': did you mean 'backend'"),
         ("protect: all", r"protect: use 'default' or a list of words, such as \[default, circle\] or \[\]"),
-        ("include_false: keyboard", "include_false: input should be a list$"),
+        ("include_false: keyboard", "line 14: include_false: this key is there already, in line 12"),
         ("protect: [no]", "protect: false is not a word; quote what YAML reads otherwise"),
         ("protect: ['#number']", "unknown class '#number': known: #numerals, #options, #n't"),
         ("settings: {keyboard: {protect: [traffic light]}}", "'traffic light' is not one word"),

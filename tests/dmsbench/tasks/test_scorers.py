@@ -81,7 +81,7 @@ def test_a_suite_names_its_score(tmp_path: Path) -> None:
     assert load_suite(str(path)).score == "vqa_v2_official"
     path.write_text(text + "vqa_v2_oficial")
     with pytest.raises(
-        SuiteError, match=r"mine\.yaml: score: unknown score .* did you mean 'vqa_v2_official'"
+        SuiteError, match=r"mine\.yaml: line 4: score: unknown score .* did you mean 'vqa_v2_official'"
     ):
         load_suite(str(path))
     path.write_text(text.replace("score: ", ""))
