@@ -109,7 +109,7 @@ def test_include_false_names_what_is_in_the_grid_and_false(tmp_path: Path, name:
 def test_include_false_is_a_list(tmp_path: Path) -> None:
     file = tmp_path / "s.yaml"
     file.write_text("name: s\ndataset: {name: easy_vqa}\ngrid: {text: [keyboard]}\ninclude_false: keyboard\n")
-    with pytest.raises(SuiteError, match="line 4: include_false: input should be a list$"):
+    with pytest.raises(SuiteError, match=r"line 4: include_false: input should be a list$"):
         load_suite(str(file))
 
 
