@@ -5,7 +5,9 @@
     ├── SuiteError                2   a malformed suite file
     ├── DataError                 2   a data set that cannot be read at all
     ├── ModelError                2   a checkpoint that cannot be loaded or driven
-    └── NotComparableError        3   runs that may not be compared, or are incomplete
+    ├── NotComparableError        3   runs that may not be compared, or are incomplete
+    ├── HangingModelError         3   a model that does not come back
+    └── StoppedRunError         130   a run that was asked to stop
 
 Every message is one line: what was wrong, where, what to do.
 """
@@ -53,3 +55,15 @@ class NotComparableError(DmsbenchError):
     """Runs that differ in suite, data, seed or conditions, or that are incomplete."""
 
     exit_code: ClassVar[int] = 3
+
+
+class HangingModelError(DmsbenchError):
+    """A model that never answers within the time limit: the run is left incomplete."""
+
+    exit_code: ClassVar[int] = 3
+
+
+class StoppedRunError(DmsbenchError):
+    """Stopped from outside."""
+
+    exit_code: ClassVar[int] = 130

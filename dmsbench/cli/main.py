@@ -26,17 +26,11 @@ from dmsbench.cli import (
     run_command,
     suite_command,
 )
-from dmsbench.errors import DmsbenchError
+from dmsbench.errors import DmsbenchError, StoppedRunError
 
 #: What a shell makes of a program whose reader is gone.
 READER_GONE = 141
 STOPPED = "stopped; nothing finished is lost: the same command continues"
-
-
-class InterruptedRunError(DmsbenchError):
-    """Stopped from outside."""
-
-    exit_code = 130
 
 
 #: Of the framework, which does not always come from the same package.
@@ -71,7 +65,7 @@ class _Group(TyperGroup):
             _nearest(error)
             raise
         except KeyboardInterrupt:
-            raise InterruptedRunError(STOPPED) from None
+            raise StoppedRunError(STOPPED) from None
         except (DmsbenchError, CorruptionError, OSError):
             if ctx.params.get("debug"):
                 traceback.print_exc()

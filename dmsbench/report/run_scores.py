@@ -83,7 +83,7 @@ def read_run(folder: RunFolder, manifest: Mapping[str, Any], *, full: bool = Tru
 
     Raises NotComparableError where no model is finished, DmsbenchError where a part is damaged.
     """
-    unfinished = tuple(name for name in manifest["models"] if folder.missing(name))
+    unfinished = tuple(name for name in manifest["models"] if folder.lacks(name))
     finished = [name for name in manifest["models"] if name not in unfinished]
     if not finished:
         raise NotComparableError(

@@ -7,14 +7,16 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
-from dmsbench.data.base import SampleError
 from dmsbench.grid import View
 from dmsbench.runner.plan import Block, ImagePlan
 from dmsbench.runner.records import LEFT_OUT
 
 Model = TypeVar("Model")
+
+#: Different messages that are counted: a run of millions of errors must not keep a text of each.
+_MOST_REASONS = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +46,9 @@ class Progress:
 class Tally:
     """What a run did, by model: rows in all, rows answered by the model, errors, rows left out, seconds.
 
-    ``reasons`` counts the messages of the errors, over all models.
+    ``reasons`` counts the messages of the errors, over all models. ``rows_at_once``: the batches that memory
+    sufficed for, where it did not suffice for those asked for. ``damaged``: files of an earlier run that were
+    found broken, and why. ``stopped``: somebody asked to stop before all was done.
     """
 
     rows: dict[str, int] = field(default_factory=dict)
@@ -54,6 +58,9 @@ class Tally:
     reused: dict[str, int] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
     reasons: Counter[str] = field(default_factory=Counter)
+    rows_at_once: dict[str, int] = field(default_factory=dict)
+    damaged: list[str] = field(default_factory=list)
+    stopped: bool = False
 
     def add(self, counter: dict[str, int], model: str, count: int) -> None:
         """Counts something for a model."""
@@ -80,19 +87,12 @@ class Tally:
         self.add(self.left_out, model, sum(status == LEFT_OUT for status, _ in found))
         if reused:
             self.add(self.reused, model, len(found))
-        self.reasons.update(reasons)
+        for reason in reasons:
+            if reason in self.reasons or len(self.reasons) < _MOST_REASONS:
+                self.reasons[reason] += 1
         return Progress(model, image, len(found), len(reasons), reused)
 
     def error_rate(self, model: str) -> float:
         """A model's errors among its rows that were not left out."""
         asked = self.rows.get(model, 0) - self.left_out.get(model, 0)
         return self.errors.get(model, 0) / max(1, asked)
-
-
-def tried(call: Callable[[], Any]) -> tuple[Any, str | None]:
-    """A model's result, or one line on why it failed; what is not the model's fault is passed on."""
-    try:
-        return call(), None
-    except (RuntimeError, ValueError, IndexError, TypeError, SampleError) as error:
-        reason = next(iter(str(error).strip().splitlines()), "")
-        return None, f"{type(error).__name__}: {reason}".strip()

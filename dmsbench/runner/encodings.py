@@ -10,7 +10,7 @@ import torch
 
 from dmsbench.models.base import Image
 from dmsbench.models.retrieval import EncodedImage, EncodedText, Retriever
-from dmsbench.runner.arms import tried
+from dmsbench.runner.patience import Patience
 from dmsbench.runner.plan import batches
 
 Encoded = TypeVar("Encoded", EncodedImage, EncodedText)
@@ -23,8 +23,11 @@ class Encodings:
     view beside it, however many conditions there are.
     """
 
-    def __init__(self, model: Retriever, batch_size: int) -> None:
+    def __init__(
+        self, model: Retriever, batch_size: int, patience: Patience | None = None, name: str = ""
+    ) -> None:
         self.model, self.batch_size = model, batch_size
+        self._patience, self._what = patience or Patience(), f"model '{name}'" if name else "the model"
         #: Seconds spent on encoding so far.
         self.seconds = 0.0
         self._clean_images: dict[str, EncodedImage | str] = {}
@@ -54,7 +57,7 @@ class Encodings:
         lacking = [key for key in pictures if self.lacks_image(key)]
         began = time.perf_counter()
         for keys in batches(lacking, max(1, self.batch_size // 4)):
-            for key, found in _halving(
+            for key, found in self._halving(
                 lambda some: self.model.encode_images([pictures[key] for key in some], some), keys
             ):
                 (self._clean_images if key in clean else self._images)[key] = found
@@ -67,7 +70,7 @@ class Encodings:
         lacking.sort(key=lambda text: (len(text), text))
         began = time.perf_counter()
         for some in batches(lacking, self.batch_size):
-            for text, found in _halving(self.model.encode_texts, some):
+            for text, found in self._halving(self.model.encode_texts, some):
                 (self._clean_texts if texts[text] else self._texts)[text] = found
         self.seconds += time.perf_counter() - began
 
@@ -79,21 +82,20 @@ class Encodings:
         """Forgets all texts but the clean ones."""
         self._texts.clear()
 
-
-def _halving(
-    encode: Callable[[Sequence[str]], Sequence[Encoded]], keys: Sequence[str]
-) -> Iterator[tuple[str, Encoded | str]]:
-    """Encodes a batch; one that fails is halved, so that what is bad costs itself and memory suffices."""
-    found, trouble = tried(lambda: encode(keys))
-    if trouble is None:
-        for key, one in zip(keys, found, strict=True):
-            yield key, one if _finite(one) else "the model's encoding is not finite"
-    elif len(keys) == 1:
-        yield keys[0], trouble
-    else:
-        half = len(keys) // 2
-        yield from _halving(encode, keys[:half])
-        yield from _halving(encode, keys[half:])
+    def _halving(
+        self, encode: Callable[[Sequence[str]], Sequence[Encoded]], keys: Sequence[str]
+    ) -> Iterator[tuple[str, Encoded | str]]:
+        """Encodes a batch; one that fails is halved, so that what is bad costs itself and memory suffices."""
+        found, trouble = self._patience.tried(lambda: encode(keys), self._what)
+        if trouble is None:
+            for key, one in zip(keys, found, strict=True):
+                yield key, one if _finite(one) else "the model's encoding is not finite"
+        elif len(keys) == 1:
+            yield keys[0], trouble.reason
+        else:
+            half = len(keys) // 2
+            yield from self._halving(encode, keys[:half])
+            yield from self._halving(encode, keys[half:])
 
 
 def _finite(encoded: EncodedImage | EncodedText) -> bool:

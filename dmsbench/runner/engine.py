@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 
 from dmsbench.data.base import Sample, SampleError
 from dmsbench.grid import View
-from dmsbench.models.base import Answers, Image, Prompt, VisionLanguageModel
-from dmsbench.runner.arms import Arm, Progress, Tally, tried
+from dmsbench.models.base import Image, Prompt, VisionLanguageModel
+from dmsbench.runner.arms import Arm, Progress, Tally
+from dmsbench.runner.conduct import Conduct, kept
+from dmsbench.runner.lookahead import Lookahead
 from dmsbench.runner.plan import Block, ImagePlan, Plan, batches
+from dmsbench.runner.recall import ContentKey, content_key, recalled
 from dmsbench.runner.records import LEFT_OUT
 from dmsbench.runner.rows import Outcome, RowBuilder
 from dmsbench.runner.store import RunFolder
@@ -24,9 +28,6 @@ from dmsbench.truth import Truth
 #: Pairs of prompt tokens in a batch, padding included: what attention's memory grows with. Without it one
 #: very long question would pad a whole batch to its length.
 BATCH_PAIRS = 2**26
-
-#: Image content, question, context and whether the text is there: rows that agree have one answer.
-ContentKey = tuple[str, str, str, bool]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,12 +43,8 @@ class _Cell:
 
     @property
     def key(self) -> ContentKey:
-        return self.image.hash, self.text.question, self._context, self.text.present
-
-    @property
-    def _context(self) -> str:
-        # An empty context is not none at all: beside one, the question is no evidence.
-        return "" if self.text.context is None else f"={self.text.context}"
+        text = self.text
+        return content_key(self.image.hash, text.question, text.context, present=text.present)
 
     @property
     def failure(self) -> Outcome | None:
@@ -89,34 +86,60 @@ class LocalEngine:
         batch_size: int,
         build: RowBuilder,
         truth: Truth,
+        conduct: Conduct | None = None,
         on_progress: Callable[[Progress], None] = lambda _progress: None,
     ) -> None:
         self.folder, self.views, self.arms = folder, views, tuple(arms)
-        self.batch_size, self.build, self.truth, self.on_progress = batch_size, build, truth, on_progress
+        self.build, self.truth, self.on_progress = build, truth, on_progress
+        self.conduct = conduct or Conduct()
         self.tally = Tally()
         self._memory: dict[str, dict[ContentKey, Outcome]] = {}
+        #: Parts of an earlier run in the block at hand, whose answers are not in the memory yet.
+        self._unread: dict[str, list[pa.Table]] = {}
+        self._rows = {arm.name: batch_size for arm in self.arms}
+        self._pictures = {arm.model.state_key: max(1, batch_size // 4) for arm in self.arms}
 
     def run(self, plan: Plan) -> Tally:
-        """Does what is missing of the plan; returns what was done."""
-        for block in plan.blocks:
-            self._memory = {arm.name: {} for arm in self.arms}
-            for image_plan in plan.images:
-                self._piece(block, image_plan)
-            self.views.forget()
+        """Does what is missing of the plan, until asked to stop; returns what was done."""
+        ahead = Lookahead(self.conduct.ahead, self._groups_to_make)
+        for block, image_plan in ahead.over(plan):
+            if self.conduct.stop():
+                self.tally.stopped = True
+                break
+            if image_plan is plan.images[0]:
+                self._memory = {arm.name: {} for arm in self.arms}
+                self._unread = {arm.name: [] for arm in self.arms}
+                self.views.forget()
+            self._piece(block, image_plan)
         return self.tally
+
+    def _groups_to_make(self, block: Block, plan: ImagePlan) -> list[str]:
+        """Images that a piece needs; none where it is there already."""
+        if all(self.folder.part(arm.name, arm.key_of(block, plan)).is_file() for arm in self.arms):
+            return []
+        return list(
+            dict.fromkeys(
+                sample.group
+                for sample in block.samples
+                if any(self.truth.reason(sample, plan.image, text) is None for text in plan.texts)
+            )
+        )
 
     def _piece(self, block: Block, plan: ImagePlan) -> None:
         todo: list[tuple[Arm[VisionLanguageModel], str]] = []
         for arm in self.arms:
             key = arm.key_of(block, plan)
-            table = self.folder.sound_part(arm.name, key)
-            if table is not None:
-                found = zip(table["status"].to_pylist(), table["error"].to_pylist(), strict=True)
-                self.on_progress(self.tally.count(arm.name, plan.image, list(found), reused=True))
+            found = kept(self.folder, arm.name, key, self.conduct, self.tally)
+            if found is not None:
+                self._unread[arm.name].append(found.table)
+            if found is not None and found.done:
+                states = zip(found.table["status"].to_pylist(), found.table["error"].to_pylist(), strict=True)
+                self.on_progress(self.tally.count(arm.name, plan.image, list(states), reused=True))
             else:
                 todo.append((arm, key))
         if not todo:
             return
+        self._recall([arm for arm, _ in todo], block)
         cells = self._cells(block, plan)
         self._answer([arm for arm, _ in todo], cells)
         for arm, key in todo:
@@ -133,6 +156,16 @@ class LocalEngine:
             self.folder.write_part(arm.name, key, columns)
             made = [(outcome.status, outcome.error) for outcome in outcomes]
             self.on_progress(self.tally.count(arm.name, plan.image, made, reused=False))
+
+    def _recall(self, arms: Sequence[Arm[VisionLanguageModel]], block: Block) -> None:
+        """Puts into the memory what these models have answered of the block in an earlier run."""
+        samples = {sample.id: sample for sample in block.samples}
+        for arm in arms:
+            memory = self._memory[arm.name]
+            for table in self._unread[arm.name]:
+                for key, outcome in recalled(table, samples, errors=not self.conduct.retry_errors):
+                    memory.setdefault(key, outcome)
+            self._unread[arm.name].clear()
 
     def _cells(self, block: Block, plan: ImagePlan) -> list[_Cell]:
         images: dict[str, ImageView] = {}
@@ -169,7 +202,7 @@ class LocalEngine:
         for arm in asked:
             shared.setdefault(arm.model.state_key, []).append(arm)
         for together in shared.values():
-            for hashes in batches(sorted(pictures), max(1, self.batch_size // 4)):
+            for hashes in batches(sorted(pictures), self._pictures[together[0].model.state_key]):
                 self._answer_pictures(together, wanted, {name: pictures[name] for name in hashes})
 
     def _placeholder(self, cells: Sequence[_Cell]) -> Image:
@@ -187,12 +220,18 @@ class LocalEngine:
         pictures: dict[str, Image],
     ) -> None:
         place = {name: index for index, name in enumerate(pictures)}
+        first, patience = arms[0], self.conduct.patience
         began = time.perf_counter()
-        state, trouble = tried(lambda: arms[0].model.encode(list(pictures.values())))
+        state, trouble = patience.tried(
+            lambda: first.model.encode(list(pictures.values())), f"model '{first.name}'"
+        )
         if trouble is not None and len(pictures) > 1:
             # As with rows: a picture that cannot be encoded costs itself, and memory suffices.
-            for half in batches(list(pictures), (len(pictures) + 1) // 2):
-                self._answer_pictures(arms, wanted, {name: pictures[name] for name in half})
+            half = (len(pictures) + 1) // 2
+            if trouble.memory:
+                self._pictures[first.model.state_key] = half
+            for some in batches(list(pictures), half):
+                self._answer_pictures(arms, wanted, {name: pictures[name] for name in some})
             return
         encoding = time.perf_counter() - began
         for arm in arms:
@@ -200,56 +239,65 @@ class LocalEngine:
             mine = [(key, cell) for key, cell in wanted[arm.name].items() if key[0] in place]
             memory = self._memory[arm.name]
             if trouble is not None:
-                memory.update({key: Outcome.failed("model_error", trouble) for key, _ in mine})
+                memory.update({key: Outcome.failed("model_error", trouble.reason) for key, _ in mine})
                 continue
             measured = []
             for key, cell in mine:
-                length, trouble_here = tried(partial(arm.model.length, cell.prompt))
-                if trouble_here is not None:
-                    memory[key] = Outcome.failed("data_error", trouble_here)
+                length, unmeasured = patience.tried(
+                    partial(arm.model.length, cell.prompt), f"model '{arm.name}'"
+                )
+                if unmeasured is not None:
+                    memory[key] = Outcome.failed("data_error", unmeasured.reason)
                 else:
                     measured.append((length, key, cell))
             # Rows of like length side by side: little padding. The key settles the order for good.
             measured.sort(key=lambda entry: entry[:2])
-            for batch in _affordable(measured, self.batch_size):
+            while measured:
+                batch = measured[: _affordable(measured, self._rows[arm.name])]
+                del measured[: len(batch)]
                 rows = [(place[key[0]], key, cell.prompt) for _, key, cell in batch]
-                self._answer_batch(arm, state, rows)
-            self.tally.add(self.tally.answered, arm.name, len(measured))
+                most, short = self._answer_batch(arm, state, rows)
+                if short and most:
+                    # Later batches have no more than fitted; a row that never fits must not make all others
+                    # go one by one.
+                    self._rows[arm.name] = self.tally.rows_at_once[arm.name] = min(self._rows[arm.name], most)
+                self.tally.add(self.tally.answered, arm.name, len(batch))
             self.tally.took(arm.name, time.perf_counter() - began + encoding / len(arms))
 
     def _answer_batch(
         self, arm: Arm[VisionLanguageModel], state: Any, batch: Sequence[tuple[int, ContentKey, Prompt]]
-    ) -> None:
-        """Answers a batch; one that fails is halved, so that a bad row costs itself and memory suffices."""
-        answers, trouble = tried(
-            lambda: arm.model.answer(state, [row for row, _, _ in batch], [prompt for _, _, prompt in batch])
+    ) -> tuple[int, bool]:
+        """Answers a batch; one that fails is halved, so that a bad row costs itself and memory suffices.
+
+        Returns how many rows at most were answered at once, and whether memory was short.
+        """
+        answers, trouble = self.conduct.patience.tried(
+            lambda: arm.model.answer(state, [row for row, _, _ in batch], [prompt for _, _, prompt in batch]),
+            f"model '{arm.name}'",
         )
         memory = self._memory[arm.name]
-        if answers is not None:
+        if trouble is None:
             for index, (_, key, _) in enumerate(batch):
                 memory[key] = Outcome.of(answers, index)
-        elif len(batch) == 1:
-            memory[batch[0][1]] = Outcome.failed("model_error", trouble or "no answer")
-        else:
-            half = len(batch) // 2
-            self._answer_batch(arm, state, batch[:half])
-            self._answer_batch(arm, state, batch[half:])
+            return len(batch), False
+        if len(batch) == 1:
+            memory[batch[0][1]] = Outcome.failed("model_error", trouble.reason)
+            return 0, trouble.memory
+        half = len(batch) // 2
+        one, other = (self._answer_batch(arm, state, some) for some in (batch[:half], batch[half:]))
+        return max(one[0], other[0]), trouble.memory or one[1] or other[1]
 
 
-def _affordable(
-    rows: Sequence[tuple[int, ContentKey, _Cell]], size: int
-) -> Iterator[Sequence[tuple[int, ContentKey, _Cell]]]:
-    """Rows, shortest first, in batches of ``size`` or, where the longest row's padding costs much, fewer."""
-    start = 0
-    for end in range(1, len(rows) + 1):
-        longest = rows[end][0] if end < len(rows) else 0
-        if end == len(rows) or end - start >= size or (end - start + 1) * longest**2 > BATCH_PAIRS:
-            yield rows[start:end]
-            start = end
+def _affordable(rows: Sequence[tuple[int, ContentKey, _Cell]], size: int) -> int:
+    """How many of the rows, shortest first, make a batch: ``size``, or fewer where padding costs much."""
+    for end in range(1, min(size, len(rows))):
+        if (end + 1) * rows[end][0] ** 2 > BATCH_PAIRS:
+            return end
+    return min(size, len(rows))
 
 
 def _blank(picture: Image) -> Image:
     return np.zeros(picture.shape, dtype=np.uint8)
 
 
-__all__ = ["Answers", "Arm", "LocalEngine", "Progress", "Tally"]
+__all__ = ["Arm", "LocalEngine", "Progress", "Tally"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,6 +11,8 @@ from typing import Any
 import corruptions
 from dmsbench.data import Dataset
 from dmsbench.errors import DataError
+from dmsbench.grid import View
+from dmsbench.libraries import libraries
 from dmsbench.runner.plan import Block, ImagePlan, Plan, by_image, in_blocks, limited
 from dmsbench.runner.records import RECORD_VERSION
 from dmsbench.runner.scoring import configured, on_split
@@ -96,34 +99,50 @@ def prepare(suite: Suite, out: Path) -> Job:
 
 
 def key_maker(job: Job, name: str, settings: dict[str, Any]) -> Callable[[Block, ImagePlan], str]:
-    """The key of a model's piece of work: everything that decides the records of that part."""
-    truth = job.truth
+    """The key of a model's piece of work: everything that decides the records of that part.
+
+    That includes the versions of the libraries that draw, corrupt and compute. Keys are made when they are
+    asked for, and once: a run begins at once however large its grid is.
+    """
+    truth, own = job.truth, job.identity.get("settings", {})
+    common = {
+        "record": RECORD_VERSION,
+        "model": name,
+        "settings": settings,
+        "score": job.identity["score"],
+        "dataset": job.dataset.fingerprint,
+        "seed": job.suite.seed,
+        "profile": job.suite.profile,
+        "libraries": dict(libraries()),
+        **_searched(job.suite),
+    }
+    known: dict[tuple[int, View], str] = {}
+
+    @functools.cache
+    def of_all() -> str:
+        return digest(common)
+
+    @functools.cache
+    def of_samples(block: Block) -> str:
+        return digest([sample.id for sample in block.samples])
 
     def key(block: Block, plan: ImagePlan) -> str:
+        if (block.index, plan.image) in known:
+            return known[block.index, plan.image]
         involved = {view.corruption for view in (plan.image, *plan.texts) if not view.is_clean}
-        own = job.identity.get("settings", {})
-        made = {name: own[name] for name in involved if name in own}
-        content = {
-            "record": RECORD_VERSION,
-            "model": name,
-            "settings": settings,
-            "score": job.identity["score"],
-            "dataset": job.dataset.fingerprint,
-            "samples": [sample.id for sample in block.samples],
-            "seed": job.suite.seed,
-            "profile": job.suite.profile,
+        content: dict[str, Any] = {
+            "common": of_all(),
+            "samples": of_samples(block),
             "image": str(plan.image),
             "texts": [str(text) for text in plan.texts],
             "corruptions": _versions(involved),
-            **_searched(job.suite),
+            "corruption_settings": {name: own[name] for name in sorted(involved) if name in own},
         }
-        if made:
-            content["corruption_settings"] = made
         if any(map(truth.concerns, (plan.image, *plan.texts))):
             reasons = [[truth.reason(s, plan.image, text) for text in plan.texts] for s in block.samples]
-            if any(map(any, reasons)):
-                content["left_out"] = reasons
-        return digest(content)
+            content["left_out"] = reasons if any(map(any, reasons)) else []
+        known[block.index, plan.image] = digest(content)
+        return known[block.index, plan.image]
 
     return key
 

@@ -6,42 +6,45 @@ import platform
 from collections.abc import Callable
 from dataclasses import asdict
 from datetime import datetime, timezone
-from importlib import metadata
 from typing import Any
 
 import corruptions
 from dmsbench import __version__
+from dmsbench.libraries import libraries
 from dmsbench.models.spec import ModelSpec
 from dmsbench.runner.job import Job
-from dmsbench.runner.plan import Block, ImagePlan
+from dmsbench.runner.plan import Block, ImagePlan, Plan
 from dmsbench.runner.scoring import chance_of, searches
-from dmsbench.runner.store import MANIFEST, MANIFEST_FORMAT, digest
+from dmsbench.runner.store import MANIFEST, MANIFEST_FORMAT, RUNNING, digest
 from dmsbench.suite import Suite
 
-__all__ = ["merged", "model_entry"]
+__all__ = ["environment", "merged", "model_entry", "parts_of"]
 
 
-def model_entry(
-    job: Job, spec: ModelSpec, settings: dict[str, Any], key_of: Callable[[Block, ImagePlan], str]
-) -> dict[str, Any]:
+def model_entry(spec: ModelSpec, settings: dict[str, Any]) -> dict[str, Any]:
     """What the manifest says of a model before its work is done."""
-    parts = [
-        {
-            "key": key_of(block, plan),
-            "block": block.index,
-            "image": str(plan.image),
-            "rows": len(block.samples) * len(plan.texts),
-        }
-        for block in job.plan.blocks
-        for plan in job.plan.images
-    ]
     return {
         "spec": str(spec),
         "fingerprint": digest(settings),
         "settings": settings,
-        "status": "running",
-        "parts": parts,
+        "environment": environment(),
+        "status": RUNNING,
+        "parts": [],
     }
+
+
+def parts_of(plan: Plan, key_of: Callable[[Block, ImagePlan], str]) -> list[dict[str, Any]]:
+    """What the manifest says of a model's parts once all are there."""
+    return [
+        {
+            "key": key_of(block, image_plan),
+            "block": block.index,
+            "image": str(image_plan.image),
+            "rows": len(block.samples) * len(image_plan.texts),
+        }
+        for block in plan.blocks
+        for image_plan in plan.images
+    ]
 
 
 def merged(job: Job, entries: dict[str, dict[str, Any]]) -> dict[str, Any]:
@@ -70,7 +73,7 @@ def merged(job: Job, entries: dict[str, dict[str, Any]]) -> dict[str, Any]:
         "chance": chance_of(job.score, job.dataset, job.suite.retrieval),
         # With it another score's chance is known without the data.
         **({"searches": searches(job.dataset, job.suite.retrieval)} if job.suite.retrieval else {}),
-        "environment": _environment(),
+        "environment": environment(),
         "models": models | entries,
     }
 
@@ -94,10 +97,10 @@ def _severity_tables(suite: Suite) -> dict[str, Any]:
     }
 
 
-def _environment() -> dict[str, str]:
-    packages = ("torch", "transformers", "tokenizers", "numpy", "opencv-python-headless", "pillow")
+def environment() -> dict[str, str]:
+    """Python, the machine's kind and the versions of the libraries that decide what is computed."""
     return {
         "python": platform.python_version(),
         "system": f"{platform.system()} {platform.machine()}",
-        **{package: metadata.version(package) for package in packages},
+        **libraries(),
     }

@@ -60,7 +60,7 @@ def rescore(source: RunFolder, name: str) -> Rescored:
     score = score if dataset is None else on_split(score, dataset)
     if old["identity"]["score"] == score.signature:
         raise DmsbenchError(f"{source.path}: scored by {name} already; see: dmsbench report {source.path}")
-    unfinished = tuple(model for model in old["models"] if source.missing(model))
+    unfinished = tuple(model for model in old["models"] if source.lacks(model))
     models = {model: entry for model, entry in old["models"].items() if model not in unfinished}
     if not models:
         raise NotComparableError(
@@ -118,7 +118,7 @@ def _asked(target: RunFolder, there: dict[str, Any], model: str, entry: Mapping[
         known is not None
         and "rescored" not in known
         and known["fingerprint"] == entry["fingerprint"]
-        and not target.missing(model)
+        and not target.lacks(model)
     )
 
 

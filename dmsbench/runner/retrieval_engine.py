@@ -13,6 +13,7 @@ from dmsbench.grid import View
 from dmsbench.models.base import Image
 from dmsbench.models.retrieval import Retriever
 from dmsbench.runner.arms import Arm, Progress, Tally
+from dmsbench.runner.conduct import Conduct, kept
 from dmsbench.runner.encodings import Encodings
 from dmsbench.runner.plan import Block, ImagePlan, Plan, batches
 from dmsbench.runner.records import LEFT_OUT, SCHEMA
@@ -55,20 +56,30 @@ class RetrievalEngine:
         batch_size: int,
         build: RowBuilder,
         truth: Truth,
+        conduct: Conduct | None = None,
         on_progress: Callable[[Progress], None] = lambda _progress: None,
     ) -> None:
         self.folder, self.views, self.arms = folder, views, tuple(arms)
         self.split, self.retrieval = Split.of(dataset), retrieval
         self.batch_size, self.build, self.truth, self.on_progress = batch_size, build, truth, on_progress
+        self.conduct = conduct or Conduct()
         self.tally = Tally()
         self.encodings: dict[str, Encodings] = {}
         for arm in self.arms:
-            self.encodings.setdefault(arm.model.state_key, Encodings(arm.model, batch_size))
+            self.encodings.setdefault(
+                arm.model.state_key, Encodings(arm.model, batch_size, self.conduct.patience, arm.name)
+            )
         self._clean: dict[str, ImageView] = {}
 
     def run(self, plan: Plan) -> Tally:
-        """Does what is missing of the plan; returns what was done."""
+        """Does what is missing of the plan, until asked to stop; returns what was done.
+
+        A piece is an image view with all its blocks: what they search is the same.
+        """
         for image_plan in plan.images:
+            if self.conduct.stop():
+                self.tally.stopped = True
+                break
             pieces = [piece for block in plan.blocks if (piece := self._piece(block, image_plan)).missing]
             if pieces:
                 self._do(image_plan, pieces)
@@ -78,11 +89,11 @@ class RetrievalEngine:
         piece = _Piece(block, [])
         for arm in self.arms:
             key = arm.key_of(block, plan)
-            table = self.folder.sound_part(arm.name, key)
-            if table is None:
+            there = kept(self.folder, arm.name, key, self.conduct, self.tally)
+            if there is None or not there.done:
                 piece.missing.append((arm, key))
             else:
-                found = zip(table["status"].to_pylist(), table["error"].to_pylist(), strict=True)
+                found = zip(there.table["status"].to_pylist(), there.table["error"].to_pylist(), strict=True)
                 self.on_progress(self.tally.count(arm.name, plan.image, list(found), reused=True))
         return piece
 
@@ -158,6 +169,8 @@ class RetrievalEngine:
 
         # Known are the clean pictures of an earlier view, maybe from a model that is not at work now.
         new = [g for g in groups if g not in seen or (seen[g].error is None and lacking(seen[g]))]
+        ahead = self.conduct.ahead
+        ticket = None if ahead is None else ahead.expect(new, view)
         for some in batches(new, size):
             for group in some:
                 shown = self.views.image(group, view)
@@ -170,6 +183,8 @@ class RetrievalEngine:
             if len(pending) >= size:
                 encode()
         encode()
+        if ahead is not None and ticket is not None:
+            ahead.drop(ticket)
         return seen
 
     def _text_view(
@@ -196,7 +211,7 @@ class RetrievalEngine:
             if not queries:
                 continue
             sight = Sight.of(self.retrieval, direction, image, text)
-            search = Search(direction, sight, self.split, pictures[sight.image], read)
+            search = Search(direction, sight, self.split, pictures[sight.image], read, self.conduct.patience)
             contents = search.contents(queries)
             shown = {sample.id: search.shown(sample) for sample in queries}
             for state_key, encodings in used.items():

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from dmsbench.data import Dataset
 from dmsbench.errors import DmsbenchError
 from dmsbench.models.spec import ModelSpec, parse
 from dmsbench.models.zoo import Zoo, pick_device
+from dmsbench.runner.ahead import Ahead
 from dmsbench.runner.arms import Arm, Progress, Tally
+from dmsbench.runner.conduct import Conduct
 from dmsbench.runner.engine import LocalEngine
 from dmsbench.runner.job import Job, key_maker, prepare
-from dmsbench.runner.manifest import merged, model_entry
+from dmsbench.runner.manifest import merged, model_entry, parts_of
 from dmsbench.runner.retrieval_engine import RetrievalEngine
 from dmsbench.runner.rows import row_builder
-from dmsbench.runner.store import RunFolder
+from dmsbench.runner.store import COMPLETE, STOPPED, RunFolder
 from dmsbench.runner.views import Views
 from dmsbench.suite import RetrievalConfig
 from dmsbench.truth import Truth
@@ -44,7 +47,7 @@ def load_arms(job: Job, *, device: str = "auto") -> tuple[list[Arm[Any]], dict[s
         settings = model.settings()
         key_of = key_maker(job, spec.name, settings)
         arms.append(Arm(spec.name, model, key_of))
-        entries[spec.name] = model_entry(job, spec, settings, key_of)
+        entries[spec.name] = model_entry(spec, settings)
     return arms, entries
 
 
@@ -57,6 +60,11 @@ def _loader(job: Job, device: str) -> Callable[[ModelSpec], Any]:
     return Zoo(device, job.dataset.answer_space, job.suite.task).load
 
 
+def views_of(job: Job) -> Views:
+    """Makes the views of a job's data."""
+    return Views(job.suite.seed, job.dataset, job.suite.profile, job.suite.applied)
+
+
 def engine_of(
     job: Job,
     arms: Sequence[Arm[Any]],
@@ -65,6 +73,8 @@ def engine_of(
     batch_size: int,
     truth: Truth | None = None,
     dataset: Dataset | None = None,
+    views: Views | None = None,
+    conduct: Conduct | None = None,
     on_progress: Callable[[Progress], None] = lambda _progress: None,
 ) -> LocalEngine | RetrievalEngine:
     """The engine of the suite's task; by default with the job's own truth, and its data to search."""
@@ -72,9 +82,10 @@ def engine_of(
         "batch_size": batch_size,
         "build": row_builder(job.score),
         "truth": job.truth if truth is None else truth,
+        "conduct": conduct,
         "on_progress": on_progress,
     }
-    views = Views(job.suite.seed, job.dataset, job.suite.profile, job.suite.applied)
+    views = views_of(job) if views is None else views
     if job.suite.task != "retrieval":
         return LocalEngine(folder, views, arms, **given)
     searched = job.dataset if dataset is None else dataset
@@ -89,34 +100,59 @@ def execute(
     *,
     batch_size: int,
     fresh: bool = False,
+    workers: int = 0,
+    conduct: Conduct | None = None,
     on_progress: Callable[[Progress], None] = lambda _progress: None,
 ) -> tuple[Tally, dict[str, Any]]:
     """Answers what is missing and keeps the manifest; returns what was done and the manifest.
 
-    ``fresh`` drops the parts of these models first.
+    ``fresh`` drops the parts of these models first. ``workers`` processes make pictures ahead of the models;
+    with 0 this one does. Raises DmsbenchError where another run holds the folder.
     """
+    conduct = conduct or Conduct()
     with job.folder.locked():
+        job.folder.sweep(entries)
         manifest = merged(job, entries)
         job.folder.write_manifest(manifest)
         if fresh:
-            for name, entry in entries.items():
-                for part in entry["parts"]:
-                    job.folder.part(name, part["key"]).unlink(missing_ok=True)
-        engine = engine_of(job, arms, job.folder, batch_size=batch_size, on_progress=on_progress)
-        began = time.perf_counter()
-        tally = engine.run(job.plan)
+            for name in entries:
+                job.folder.drop_parts(name)
+        views = views_of(job)
+        ahead = Ahead(workers, views) if workers else None
+        if ahead is not None:
+            views.ready = ahead.take
+        try:
+            engine = engine_of(
+                job,
+                arms,
+                job.folder,
+                batch_size=batch_size,
+                views=views,
+                conduct=replace(conduct, ahead=ahead),
+                on_progress=on_progress,
+            )
+            began = time.perf_counter()
+            tally = engine.run(job.plan)
+        finally:
+            if ahead is not None:
+                ahead.close()
         wall = time.perf_counter() - began
-        for name, entry in entries.items():
-            done = manifest["models"][name] = dict(entry)
-            done["status"] = "complete"
-            done["rows"] = tally.rows.get(name, 0)
-            done["errors"] = tally.errors.get(name, 0)
-            done["left_out"] = tally.left_out.get(name, 0)
-            done["timing"] = {
-                "answered": tally.answered.get(name, 0),
-                "model_seconds": round(tally.seconds.get(name, 0.0), 3),
-                "wall_seconds_of_all_models": round(wall, 3),
-                "batch_size": batch_size,
+        for arm in arms:
+            name = arm.name
+            manifest["models"][name] = {
+                **entries[name],
+                "status": STOPPED if tally.stopped else COMPLETE,
+                "parts": [] if tally.stopped else parts_of(job.plan, arm.key_of),
+                "rows": tally.rows.get(name, 0),
+                "errors": tally.errors.get(name, 0),
+                "left_out": tally.left_out.get(name, 0),
+                "timing": {
+                    "answered": tally.answered.get(name, 0),
+                    "model_seconds": round(tally.seconds.get(name, 0.0), 3),
+                    "wall_seconds_of_all_models": round(wall, 3),
+                    "batch_size": tally.rows_at_once.get(name, batch_size),
+                    "workers": workers,
+                },
             }
         job.folder.write_manifest(manifest)
         return tally, manifest

@@ -13,8 +13,8 @@ from dmsbench.data.base import Dataset, Sample
 from dmsbench.data.retrieval import DIRECTIONS
 from dmsbench.grid import CLEAN, View
 from dmsbench.models.retrieval import EncodedText, Item, Ranking, Retriever
-from dmsbench.runner.arms import tried
 from dmsbench.runner.encodings import Encodings
+from dmsbench.runner.patience import Patience
 from dmsbench.runner.rows import Outcome
 from dmsbench.runner.views import ABSENT_HASH, ImageView, TextView, text_hash
 from dmsbench.suite import RetrievalConfig
@@ -76,9 +76,16 @@ class Search:
     """A direction under a condition. ``pictures`` has every item that is shown, by group."""
 
     def __init__(
-        self, direction: str, sight: Sight, split: Split, pictures: Mapping[str, ImageView], read: Reader
+        self,
+        direction: str,
+        sight: Sight,
+        split: Split,
+        pictures: Mapping[str, ImageView],
+        read: Reader,
+        patience: Patience | None = None,
     ) -> None:
         self.direction, self.sight, self.split = direction, sight, split
+        self._patience = patience or Patience()
         self.pictures, self.read = pictures, read
         self.finds_texts = direction == IMAGE_TO_TEXT
         self.candidates = split.texts if self.finds_texts else split.items
@@ -163,10 +170,12 @@ class Search:
         """Ranks the gallery for queries; those that fail together are halved, down to the one at fault."""
         own = [encoded for _, encoded in asked]
         items, texts = (own, gallery.members) if self.finds_texts else (gallery.members, own)
-        ranking, trouble = tried(lambda: model.rank(self.direction, items, texts, range(len(own))))
-        if ranking is None and len(asked) == 1:
-            return [Outcome.failed("model_error", trouble or "no ranking")]
-        if ranking is None:
+        ranking, trouble = self._patience.tried(
+            lambda: model.rank(self.direction, items, texts, range(len(own)))
+        )
+        if trouble is not None and len(asked) == 1:
+            return [Outcome.failed("model_error", trouble.reason)]
+        if trouble is not None:
             half = len(asked) // 2
             return self._ask(model, asked[:half], gallery) + self._ask(model, asked[half:], gallery)
         # A product of matrices rounds equal rows differently: without this their place would decide.

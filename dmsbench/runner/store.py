@@ -10,7 +10,8 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+import shutil
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeGuard
@@ -26,6 +27,8 @@ from dmsbench.runner.records import SCHEMA
 
 MANIFEST = "manifest.json"
 PARTS = "parts"
+#: A model's status in the manifest: its parts are listed once all are written.
+RUNNING, STOPPED, COMPLETE = "running", "stopped", "complete"
 #: Raised with the manifest's layout; a manifest of another one is not read.
 MANIFEST_FORMAT = 1
 _KEY = b"dmsbench.key"
@@ -69,18 +72,36 @@ class RunFolder:
         """The file of a part."""
         return self.path / PARTS / model / f"{key}.parquet"
 
-    def sound_part(self, model: str, key: str) -> pa.Table | None:
-        """A part that is there and sound (right key, right layout, every checksum right), else None."""
+    def sound_part(
+        self, model: str, key: str, damaged: Callable[[str], object] = lambda _why: None
+    ) -> pa.Table | None:
+        """A part that is there and sound (right key, right layout, every checksum right), else None.
+
+        ``damaged`` is told, in a line that names the file, of one that is there and not sound.
+        """
         if not self.part(model, key).is_file():
             return None
         try:
             return self.read_part(model, key)
-        except DmsbenchError:
+        except DmsbenchError as error:
+            damaged(str(error))
             return None
 
     def has_part(self, model: str, key: str) -> bool:
         """Whether a part is there and sound."""
         return self.sound_part(model, key) is not None
+
+    def drop_parts(self, model: str) -> None:
+        """Removes all parts of a model, whatever they are parts of."""
+        folder = self.path / PARTS / model
+        if folder.is_dir():
+            shutil.rmtree(folder)
+
+    def sweep(self, models: Iterable[str]) -> None:
+        """Removes what a killed run was writing: files that never got their name."""
+        for folder in (self.path, *(self.path / PARTS / model for model in models)):
+            for path in folder.glob(".*.tmp") if folder.is_dir() else ():
+                path.unlink(missing_ok=True)
 
     def write_part(self, model: str, key: str, rows: Mapping[str, Any]) -> None:
         """Writes the records of a part, columns (lists or Arrow's arrays) as in SCHEMA."""
@@ -124,20 +145,24 @@ class RunFolder:
             raise DmsbenchError(f"{path}: not a manifest of this version of dmsbench; {_MEND}")
         return found
 
-    def missing(self, model: str) -> list[str]:
-        """Keys of a model's parts that the manifest names and that are not on disk."""
-        return [part["key"] for part in self._parts(model) if not self.part(model, part["key"]).is_file()]
+    def lacks(self, model: str) -> str | None:
+        """What of a model's records is not there, in words (``3 of 61 parts``); None where all are."""
+        entry = self._entry(model)
+        if entry.get("status") != COMPLETE:
+            return "what its run has yet to do"
+        parts = entry["parts"]
+        missing = sum(not self.part(model, part["key"]).is_file() for part in parts)
+        return f"{missing} of {len(parts)} parts" if missing else None
 
     def records(self, model: str) -> pd.DataFrame:
         """All records of a model, in the manifest's order, names as categories.
 
         Raises NotComparableError where parts are missing: the run is not finished.
         """
-        missing = self.missing(model)
+        missing = self.lacks(model)
         if missing:
             raise NotComparableError(
-                f"{self.path}: '{model}' lacks {len(missing)} of {len(self._parts(model))} parts; "
-                "run the suite again to complete it"
+                f"{self.path}: '{model}' lacks {missing}; run the suite again to complete it"
             )
         return frame(list(self.tables(model)))
 
@@ -146,13 +171,17 @@ class RunFolder:
         return (self.read_part(model, part["key"]) for part in self._parts(model))
 
     def _parts(self, model: str) -> list[dict[str, Any]]:
+        parts: list[dict[str, Any]] = self._entry(model)["parts"]
+        return parts
+
+    def _entry(self, model: str) -> dict[str, Any]:
         models = self.manifest()["models"]
         if model not in models:
             raise NotComparableError(
                 f"{self.path}: no model '{model}' here; it holds {', '.join(models) or 'none'}"
             )
-        parts: list[dict[str, Any]] = models[model]["parts"]
-        return parts
+        entry: dict[str, Any] = models[model]
+        return entry
 
 
 def _is_manifest(found: Any) -> TypeGuard[dict[str, Any]]:

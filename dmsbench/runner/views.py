@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
 import corruptions
 from dmsbench.corruption_settings import Applied, plain
-from dmsbench.data.base import Dataset, Sample, SampleError, load_image
-from dmsbench.grid import View
+from dmsbench.data.base import Dataset, Drawn, Sample, SampleError, load_image
+from dmsbench.grid import CLEAN, View
 
 #: Pixels, uint8 H×W×3; as of ``models.base``, which brings torch along.
 Image = npt.NDArray[np.uint8]
@@ -70,6 +71,38 @@ def text_hash(text: str) -> str:
     return content_hash(text.encode("utf-8", "surrogatepass"))
 
 
+def clean_image(image: Path | Drawn) -> ImageView:
+    """An image as it is, or why it cannot be read."""
+    try:
+        pixels = load_image(image)
+    except SampleError as error:
+        return ImageView(None, "", False, str(error), "data_error")
+    return ImageView(pixels, pixels_hash(pixels), False)
+
+
+def corrupted_image(clean: ImageView, seed: int, group: str, view: View, how: Applied) -> ImageView:
+    """An image under a view that needs nothing but it; one that cannot be read stays what it is."""
+    if view.is_clean or clean.error is not None:
+        return clean
+    try:
+        pixels = corruptions.image_view(
+            _pixels(clean),
+            view.corruption,
+            view.severity,
+            seed=seed,
+            unit=group,
+            profile=how.profile,
+            backend=how.backend,
+        )
+    except corruptions.CorruptionError as error:
+        return ImageView(None, "", True, str(error), "corruption_error")
+    return _seen(pixels, clean)
+
+
+def _nothing(_group: str, _view: View) -> ImageView | None:
+    return None
+
+
 class Views:
     """Makes views of a data set for one seed; clean images of the current block are kept, views are not.
 
@@ -88,34 +121,32 @@ class Views:
         self._exchanges: dict[tuple[str, str | None], Mapping[str, str]] = {}
         self._evidence: dict[str | None, dict[str, str]] = {}
         self._clean: dict[str, ImageView] = {}
+        #: Gives a view that was made elsewhere, or None; see ``ahead``.
+        self.ready: Callable[[str, View], ImageView | None] = _nothing
 
     def forget(self) -> None:
         """Drops the images of the block that is done."""
         self._clean.clear()
 
+    def how(self, view: View) -> Applied:
+        """How the suite makes a view."""
+        return self._applied.get(view.corruption, self._plain)
+
+    @staticmethod
+    def is_made_alone(view: View) -> bool:
+        """Whether a view of an image needs that image and nothing else of the data."""
+        return view.is_clean or corruptions.get(view.corruption).kind == "image"
+
     def image(self, group: str, view: View) -> ImageView:
         """The image of a group under a view."""
+        if not view.is_clean:
+            made = self.ready(group, view)
+            if made is not None:
+                return made
         clean = self._clean_image(group)
-        if view.is_clean or clean.error is not None:
-            return clean
-        entry = corruptions.get(view.corruption)
-        if entry.kind == "modality":
+        if not self.is_made_alone(view) and clean.error is None:
             return self._modality_image(group, view, clean)
-        name, severity = view.corruption, view.severity
-        how = self._applied.get(name, self._plain)
-        try:
-            pixels = corruptions.image_view(
-                _pixels(clean),
-                name,
-                severity,
-                seed=self.seed,
-                unit=group,
-                profile=how.profile,
-                backend=how.backend,
-            )
-        except corruptions.CorruptionError as error:
-            return ImageView(None, "", True, str(error), "corruption_error")
-        return _seen(pixels, clean)
+        return corrupted_image(clean, self.seed, group, view, self.how(view))
 
     def text(self, sample: Sample, view: View) -> TextView:
         """The text of a sample under a view; a question beside a context is never corrupted.
@@ -142,7 +173,7 @@ class Views:
         """The evidence under a corruption, None where it is dropped."""
         name, severity = view.corruption, view.severity
         if corruptions.get(name).kind != "modality":
-            how = self._applied.get(name, self._plain)
+            how = self.how(view)
             return corruptions.text_view(
                 sample.evidence,
                 name,
@@ -182,11 +213,7 @@ class Views:
     def _clean_image(self, group: str) -> ImageView:
         known = self._clean.get(group)
         if known is None:
-            try:
-                pixels = load_image(self.dataset.image_of(group))
-                known = ImageView(pixels, pixels_hash(pixels), False)
-            except SampleError as error:
-                known = ImageView(None, "", False, str(error), "data_error")
+            known = self.ready(group, CLEAN) or clean_image(self.dataset.image_of(group))
             self._clean[group] = known
         return known
 

@@ -55,7 +55,7 @@ def merge(models: Sequence[Entrant], *, by_suite: bool) -> Merged:
     for family in families.values():
         for other in family[1:]:
             _check(family[0], other, hint="" if by_suite else "; --by-suite makes one table per suite")
-    unfinished = tuple(model for model in models if model.folder.missing(model.model))
+    unfinished = tuple(model for model in models if model.folder.lacks(model.model))
     left = {id(model) for model in unfinished}
     kept = [tuple(model for model in family if id(model) not in left) for family in families.values()]
     groups = [Group(family) for family in kept if family]
