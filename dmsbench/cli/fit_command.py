@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from dmsbench.cli.options import TrustRemoteCode
 from dmsbench.errors import DmsbenchError
 from dmsbench.models.spec import LOADING
 
@@ -112,6 +113,7 @@ def fit(
     threads: Annotated[
         int | None, typer.Option("--threads", min=1, help="CPU threads; by default all cores.")
     ] = None,
+    trust_remote_code: TrustRemoteCode = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress, no tables.")] = False,
 ) -> None:
     """Fits a scheduler for a frozen checkpoint on a suite's training split under simulated corruption.
@@ -141,7 +143,9 @@ def fit(
     from rich.console import Console
     from transformers.utils import logging as transformers_logging
 
+    from dmsbench.cli.output import warn
     from dmsbench.cli.progress import counting
+    from dmsbench.models.trust import trusting_code
     from dmsbench.models.zoo import pick_device
     from dmsbench.training import fit as fitting
 
@@ -160,7 +164,8 @@ def fit(
         each_token=loaded.task == "captioning",
         mwcl=mwcl,
     )
-    fit = _fitting(spec, loaded, pick_device(device))
+    with trusting_code(trust_remote_code, warn):
+        fit = _fitting(spec, loaded, pick_device(device))
     messages.print(
         f"{spec.name} on {dataset.name}/{dataset.split}: clean, {', '.join(families)}",
         highlight=False,

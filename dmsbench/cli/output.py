@@ -65,6 +65,11 @@ def tell(console: Console, *lines: str, style: str | None = None) -> None:
         console.print(line, highlight=False, markup=False, soft_wrap=True, style=style)
 
 
+def warn(line: str) -> None:
+    """A line on stderr that --quiet does not leave out."""
+    tell(messages(), line)
+
+
 def as_json(document: Any) -> str:
     """A document as JSON, six decimals, null for NaN, newline at the end; ASCII where stdout is."""
     from dmsbench.report.formats import plain

@@ -12,7 +12,15 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 
 from dmsbench.cli import completion
-from dmsbench.cli.options import Format, Out, Quiet, TableFormat, check_loudness, parse_severities
+from dmsbench.cli.options import (
+    Format,
+    Out,
+    Quiet,
+    TableFormat,
+    TrustRemoteCode,
+    check_loudness,
+    parse_severities,
+)
 from dmsbench.errors import DmsbenchError
 
 if TYPE_CHECKING:
@@ -74,6 +82,7 @@ def run(
     threads: Annotated[
         int | None, typer.Option("--threads", min=1, help="CPU threads; by default all cores.")
     ] = None,
+    trust_remote_code: TrustRemoteCode = False,
     out: Out = Path("results"),
     dry_run: Annotated[
         bool,
@@ -128,6 +137,7 @@ def run(
             device,
             batch_size,
             threads,
+            trust_remote_code=trust_remote_code,
             dry_run=dry_run,
             fresh=fresh,
             format_=format_,
@@ -144,6 +154,7 @@ def _run(
     batch_size: str,
     threads: int | None,
     *,
+    trust_remote_code: bool,
     dry_run: bool,
     fresh: bool,
     format_: TableFormat | None,
@@ -160,7 +171,8 @@ def _run(
         parse(text)  # a misspelt model must not cost the seconds that importing torch takes
     suite.differing()  # nor a missing backend
 
-    from dmsbench.cli.output import lively, messages, tell
+    from dmsbench.cli.output import lively, messages, tell, warn
+    from dmsbench.models.trust import trusting_code
 
     console = messages(quiet=quiet)
     moving = lively(console, os.environ)
@@ -179,7 +191,8 @@ def _run(
         if threads is not None:
             torch.set_num_threads(threads)
         job = prepare(suite, out)
-        arms, entries = load_arms(job, device=device)
+        with trusting_code(trust_remote_code, warn):
+            arms, entries = load_arms(job, device=device)
     used = pick_device(device)
     rows = automatic_batch_size(arms, used) if batch_size == "auto" else int(batch_size)
     if verbose:
