@@ -39,3 +39,29 @@ def command(tmp_path: Path) -> Command:
         )
 
     return call
+
+
+SUITE = """\
+name: tiny
+task: vqa
+dataset: {name: easy_vqa}
+models: [baseline]
+score: exact_match
+limit: 6
+severities: [3]
+grid: {image: [fog], text: [keyboard]}
+"""
+
+
+@pytest.fixture(scope="session")
+def tiny_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a finished run of one model; not to be changed."""
+    from dmsbench.runner.run import execute, load_arms, prepare
+    from dmsbench.suite import load_suite
+
+    folder = tmp_path_factory.mktemp("tiny-run")
+    (folder / "tiny.yaml").write_text(SUITE)
+    job = prepare(load_suite(str(folder / "tiny.yaml")), folder / "results")
+    arms, entries = load_arms(job, device="cpu")
+    execute(job, arms, entries, batch_size=64)
+    return job.folder.path
