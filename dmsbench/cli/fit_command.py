@@ -143,7 +143,7 @@ def fit(
     from rich.console import Console
     from transformers.utils import logging as transformers_logging
 
-    from dmsbench.cli.output import warn
+    from dmsbench.cli.output import tell, warn
     from dmsbench.cli.progress import counting
     from dmsbench.models.trust import trusting_code
     from dmsbench.models.zoo import pick_device
@@ -166,12 +166,7 @@ def fit(
     )
     with trusting_code(trust_remote_code, warn):
         fit = _fitting(spec, loaded, pick_device(device))
-    messages.print(
-        f"{spec.name} on {dataset.name}/{dataset.split}: clean, {', '.join(families)}",
-        highlight=False,
-        markup=False,
-        soft_wrap=True,
-    )
+    tell(messages, f"{spec.name} on {dataset.name}/{dataset.split}: clean, {', '.join(families)}")
     with counting(messages, "views of images") as show:
         folder, reached = fit(
             dataset,
@@ -275,6 +270,9 @@ def _check_loss(mwcl: float, attached: bool, source: Source) -> None:
 def _print(reached: Figures, folder: FittedFolder, spec: ModelSpec, out: Path, console: Console) -> None:
     from rich.table import Table
 
+    from dmsbench.cli.output import tell
+    from dmsbench.report.tables import literal
+
     # None for a fit that makes none.
     rivals: Mapping[str, Any] | None = folder.facts.get("rivals")
     each = folder.steps == "each"
@@ -286,8 +284,10 @@ def _print(reached: Figures, folder: FittedFolder, spec: ModelSpec, out: Path, c
         "fitted",
         "best point",
         "image weight",
-        title=f"{spec.name}: validation images"
-        + (", share of tokens that are right where those before it are told" if each else ""),
+        title=literal(
+            f"{spec.name}: validation images"
+            + (", share of tokens that are right where those before it are told" if each else "")
+        ),
     )
     for condition, cell in reached.conditions.items():
         table.add_row(
@@ -307,8 +307,7 @@ def _print(reached: Figures, folder: FittedFolder, spec: ModelSpec, out: Path, c
         told = ", ".join(f"{name} {rivals[key]['accuracy']:.4f}" for name, key in _SAVED.items())
         lines.append(f"with what was saved beside it: {told}")
         use += f" (or fusion={'|'.join(_SAVED)})"
-    for line in (*lines, use):
-        console.print(line, highlight=False, markup=False, soft_wrap=True)
+    tell(console, *lines, use)
 
 
 def _unscheduled(spec: ModelSpec) -> str:

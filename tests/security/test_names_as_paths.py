@@ -22,7 +22,8 @@ from dmsbench.suite import load_suite
 BAD = (
     "", ".", "..", "...", "../x", "../../../escaped", "a/b", "a\\b", "/etc/passwd", "C:x", "C:\\x", "a..b",
     ".hidden", "x.", "x ", " x", "a\0b", "a\nb", "a\x1b[31mb", "a\u202eb", "a\u2028b", "con", "NUL",
-    "nul.txt", "Com1", "lpt9.parquet", "aux .x", "n" * (LONGEST + 1), "é" * LONGEST, "a*", "a?", "a|b", "<a>", 'a"b',
+    "nul.txt", "Com1", "lpt9.parquet", "aux .x", "n" * (LONGEST + 1), "é" * LONGEST, "a*", "a?",
+    "a|b", "<a>", 'a"b',
     "a\ud800",
 )  # fmt: skip
 GOOD = ("baseline", "dms-scenes", "my model", "v1.2_final", "größer", "模型", "console", "com", "n" * LONGEST)
