@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import os
-import signal
 import time
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -21,10 +21,36 @@ from dmsbench.cli.options import (
     check_loudness,
     parse_severities,
 )
-from dmsbench.errors import DmsbenchError
+from dmsbench.errors import DmsbenchError, StoppedRunError
 
 if TYPE_CHECKING:
     from dmsbench.suite import Suite
+
+#: Rows a batch at most: what no machine's memory holds is a slip of the finger.
+MOST_ROWS = 1_000_000
+#: Worker processes and threads at most.
+MOST_WORKERS, MOST_THREADS = 256, 1024
+#: Workers that ``auto`` takes at most beside an accelerator: more were never busy.
+AUTOMATIC_WORKERS = 8
+
+
+@dataclass(frozen=True, slots=True)
+class _How:
+    """How a run is carried out; nothing of it decides what its records say, but for rounding."""
+
+    out: Path
+    device: str
+    batch_size: str
+    threads: int | None
+    workers: str
+    time_limit: float
+    dry_run: bool
+    fresh: bool
+    retry_errors: bool
+    verify_batch: bool
+    format_: TableFormat | None
+    quiet: bool
+    verbose: bool
 
 
 def run(
@@ -80,8 +106,26 @@ def run(
     device: Annotated[str, typer.Option("--device", help="auto, cpu, cuda, cuda:1, mps.")] = "auto",
     batch_size: Annotated[str, typer.Option("--batch-size", help="Rows a batch, or auto.")] = "auto",
     threads: Annotated[
-        int | None, typer.Option("--threads", min=1, help="CPU threads; by default all cores.")
+        int | None,
+        typer.Option("--threads", min=1, max=MOST_THREADS, help="CPU threads; by default all cores."),
     ] = None,
+    workers: Annotated[
+        str,
+        typer.Option(
+            "--workers",
+            help="Processes that corrupt pictures ahead of the models, or auto: none on a CPU, "
+            "up to 8 beside an accelerator.",
+        ),
+    ] = "auto",
+    time_limit: Annotated[
+        float,
+        typer.Option(
+            "--time-limit",
+            min=0,
+            max=1e6,
+            help="Seconds that a model may take over one batch before its rows count as errors; 0: no limit.",
+        ),
+    ] = 1800,
     trust_remote_code: TrustRemoteCode = False,
     out: Out = Path("results"),
     dry_run: Annotated[
@@ -90,6 +134,17 @@ def run(
     ] = False,
     fresh: Annotated[
         bool, typer.Option("--fresh", help="Compute these models' records anew instead of continuing.")
+    ] = False,
+    retry_errors: Annotated[
+        bool,
+        typer.Option("--retry-errors", help="Ask again where a model failed in an earlier run."),
+    ] = False,
+    verify_batch: Annotated[
+        bool,
+        typer.Option(
+            "--verify-batch",
+            help="Ask some rows again one by one, and say how far the batch size moves the answers.",
+        ),
     ] = False,
     format_: Format = None,
     quiet: Quiet = False,
@@ -100,8 +155,8 @@ def run(
 ) -> None:
     """Corrupts the data, asks the models, keeps every record.
 
-    A run that was stopped continues where it was. Exit code 4 where a model fails on more rows than the
-    suite allows, 130 where the run was stopped. Examples:
+    A run that was stopped (Ctrl-C finishes the piece in hand) continues where it was. Exit code 4 where a
+    model fails on more rows than the suite allows, 130 where the run was stopped. Examples:
 
       dmsbench run --suite vqa-corrupt
 
@@ -113,6 +168,8 @@ def run(
 
       dmsbench run --suite smoke --dry-run --format json
     """
+    from dmsbench.cli.output import warn
+    from dmsbench.models.trust import trusting_code
     from dmsbench.suite import DatasetConfig, load_suite
 
     check_loudness(quiet=quiet, verbose=verbose)
@@ -130,51 +187,40 @@ def run(
     )
     if limit == 0:
         loaded = loaded.model_copy(update={"limit": None})
-    raise typer.Exit(
-        _run(
-            loaded,
-            out,
-            device,
-            batch_size,
-            threads,
-            trust_remote_code=trust_remote_code,
-            dry_run=dry_run,
-            fresh=fresh,
-            format_=format_,
-            quiet=quiet,
-            verbose=verbose,
-        )
+    how = _How(
+        out,
+        device,
+        batch_size,
+        threads,
+        workers,
+        time_limit,
+        dry_run=dry_run,
+        fresh=fresh,
+        retry_errors=retry_errors,
+        verify_batch=verify_batch,
+        format_=format_,
+        quiet=quiet,
+        verbose=verbose,
     )
+    with trusting_code(trust_remote_code, warn):
+        code = _run(loaded, how)
+    raise typer.Exit(code)
 
 
-def _run(
-    suite: Suite,
-    out: Path,
-    device: str,
-    batch_size: str,
-    threads: int | None,
-    *,
-    trust_remote_code: bool,
-    dry_run: bool,
-    fresh: bool,
-    format_: TableFormat | None,
-    quiet: bool,
-    verbose: bool,
-) -> int:
+def _run(suite: Suite, how: _How) -> int:
     from dmsbench.models.spec import parse
 
-    if batch_size != "auto" and not (batch_size.isdecimal() and int(batch_size) > 0):
-        raise DmsbenchError(f"--batch-size '{batch_size}': use a positive number or auto")
+    _number_or_auto("--batch-size", how.batch_size, 1, MOST_ROWS)
+    _number_or_auto("--workers", how.workers, 0, MOST_WORKERS)
     if not suite.models:
         raise DmsbenchError(f"suite '{suite.name}' names no models: give --model NAME=SPEC")
     for text in suite.models:
         parse(text)  # a misspelt model must not cost the seconds that importing torch takes
     suite.differing()  # nor a missing backend
 
-    from dmsbench.cli.output import lively, messages, tell, warn
-    from dmsbench.models.trust import trusting_code
+    from dmsbench.cli.output import lively, messages, tell
 
-    console = messages(quiet=quiet)
+    console = messages(quiet=how.quiet)
     moving = lively(console, os.environ)
     began = time.monotonic()
     with console.status("loading data and models") if moving else contextlib.nullcontext():
@@ -188,24 +234,26 @@ def _run(
 
         transformers_logging.disable_progress_bar()
         keep_freed_memory()
-        if threads is not None:
-            torch.set_num_threads(threads)
-        job = prepare(suite, out)
-        with trusting_code(trust_remote_code, warn):
-            arms, entries = load_arms(job, device=device)
-    used = pick_device(device)
-    rows = automatic_batch_size(arms, used) if batch_size == "auto" else int(batch_size)
-    if verbose:
+        if how.threads is not None:
+            torch.set_num_threads(how.threads)
+        job = prepare(suite, how.out)
+        arms, entries = load_arms(job, device=how.device)
+    used = pick_device(how.device)
+    rows = automatic_batch_size(arms, used) if how.batch_size == "auto" else int(how.batch_size)
+    if how.verbose:
         tell(console, *run_output.loaded_lines(job, arms, entries, used, rows, time.monotonic() - began))
-    if dry_run:
+    if how.dry_run:
         from dmsbench.runner.estimate import estimate
 
-        found = estimate(job, arms, rows, fresh=fresh)
-        run_output.print_plan(job, found, rows, format_, quiet)
+        found = estimate(job, arms, rows, fresh=how.fresh)
+        run_output.print_plan(job, found, rows, how.format_, how.quiet)
         return 0
 
     from dmsbench.cli.meter import Laps, stretches
     from dmsbench.cli.progress import watching
+    from dmsbench.runner.conduct import Conduct
+    from dmsbench.runner.patience import Patience
+    from dmsbench.runner.stopping import Stop
 
     tell(
         console,
@@ -214,19 +262,46 @@ def _run(
     )
     names = [arm.name for arm in arms]
     parts = stretches(job.plan, len(arms), by_view=suite.task == "retrieval")
-    laps = Laps(parts, time.monotonic()) if verbose else None
-    previous = signal.signal(signal.SIGTERM, _stop)
-    try:
-        with watching(console, job.plan, names, laps=laps) as on_progress:
-            tally, manifest = execute(
-                job, arms, entries, batch_size=rows, fresh=fresh, on_progress=on_progress
-            )
-    finally:
-        signal.signal(signal.SIGTERM, previous)
-    if verbose:
+    laps = Laps(parts, time.monotonic()) if how.verbose else None
+    stop = Stop()
+    conduct = Conduct(Patience(how.time_limit or None), stop, retry_errors=how.retry_errors)
+    with (
+        stop.on_signals(lambda: tell(messages(), run_output.STOPPING)),
+        watching(console, job.plan, names, laps=laps) as on_progress,
+    ):
+        tally, manifest = execute(
+            job,
+            arms,
+            entries,
+            batch_size=rows,
+            fresh=how.fresh,
+            workers=_workers(how.workers, used),
+            conduct=conduct,
+            on_progress=on_progress,
+        )
+    tell(messages(), *run_output.mended_lines(tally, rows))
+    if tally.stopped:
+        raise StoppedRunError(run_output.stopped_line(job, tally, names))
+    if how.verify_batch:
+        from dmsbench.runner.verify import verify_batch
+
+        tell(console, *run_output.verified_lines(verify_batch(job, arms), rows))
+    if how.verbose:
         tell(console, *run_output.time_lines(tally, manifest, names))
-    return run_output.finish(job, manifest, tally, names, format_, quiet)
+    return run_output.finish(job, manifest, tally, names, how.format_, how.quiet)
 
 
-def _stop(_signal: int, _frame: Any) -> NoReturn:
-    raise KeyboardInterrupt
+def _number_or_auto(option: str, text: str, least: int, most: int) -> None:
+    """Raises DmsbenchError unless it is ``auto`` or a number in these bounds."""
+    # Of more digits than that no number has to be made.
+    number = int(text) if text.isascii() and text.isdecimal() and len(text) <= len(str(most)) else -1
+    if text != "auto" and not least <= number <= most:
+        shown = text if len(text) <= 40 else f"{text[:40]}…"
+        raise DmsbenchError(f"{option} '{shown}': use a number from {least} to {most:,}, or auto")
+
+
+def _workers(asked: str, device: str) -> int:
+    """Worker processes: beside a CPU that answers they would only take its time."""
+    if asked != "auto":
+        return int(asked)
+    return 0 if device == "cpu" else max(0, min(AUTOMATIC_WORKERS, (os.cpu_count() or 1) - 1))

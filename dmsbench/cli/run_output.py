@@ -14,7 +14,10 @@ if TYPE_CHECKING:
     from dmsbench.runner.arms import Arm, Tally
     from dmsbench.runner.estimate import Estimate
     from dmsbench.runner.run import Job
+    from dmsbench.runner.verify import Verified
     from dmsbench.suite import Suite
+
+STOPPING = "stopping: the piece in hand is finished first; once more stops at once"
 
 
 def finish(
@@ -54,6 +57,41 @@ def finish(
             )
             return 4
     return 0
+
+
+def mended_lines(tally: Tally, batch_size: int) -> list[str]:
+    """What a run met and got over, a line each: broken files of an earlier run, too little memory."""
+    short = [
+        f"memory is short: {name} was asked {rows} rows at once instead of {batch_size} (--batch-size {rows})"
+        for name, rows in tally.rows_at_once.items()
+        if rows < batch_size
+    ]
+    return [_recomputed(line) for line in tally.damaged] + short
+
+
+def _recomputed(line: str) -> str:
+    return f"{line.partition('; run the suite again')[0]}; computed again"
+
+
+def stopped_line(job: Job, tally: Tally, names: Sequence[str]) -> str:
+    """The last words of a run that was asked to stop."""
+    done, total = sum(tally.rows.values()), job.plan.samples * job.plan.conditions * len(names)
+    return (
+        f"stopped after {done:,} of {total:,} records; nothing finished is lost: the same command continues; "
+        f"in {job.folder.path}"
+    )
+
+
+def verified_lines(found: Sequence[Verified], batch_size: int) -> list[str]:
+    """What asking one by one has shown, a line a model."""
+    return [
+        f"batches of {batch_size} against one by one, {one.model}: {one.predictions:,} of {one.rows:,} "
+        "answers differ"
+        + (f" (none by a margin above {one.margin:.2g})" if one.predictions else "")
+        + (f", confidences by {one.confidence:.2g} at most" if one.confidence == one.confidence else "")
+        + (f", {one.statuses:,} failed in one way only" if one.statuses else "")
+        for one in found
+    ]
 
 
 def run_dict(tally: Tally, names: Sequence[str]) -> dict[str, Any]:

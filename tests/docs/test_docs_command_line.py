@@ -37,10 +37,10 @@ def test_every_command_and_option_is_there_and_nothing_else() -> None:
 
 
 def test_exit_codes_are_those_of_the_errors() -> None:
-    from dmsbench.cli.main import InterruptedRunError, main
-    from dmsbench.errors import DmsbenchError, NotComparableError
+    from dmsbench.cli.main import main
+    from dmsbench.errors import DmsbenchError, NotComparableError, StoppedRunError
 
     codes = set(map(int, re.findall(r"^\| (\d+) \|", TEXT, flags=re.MULTILINE)))
-    raised = {one.exit_code for one in (DmsbenchError, NotComparableError, InterruptedRunError)}
+    raised = {one.exit_code for one in (DmsbenchError, NotComparableError, StoppedRunError)}
     told = set(map(int, re.findall(r"\b(\d+) [a-z]", main.__doc__ or "")))
     assert raised <= codes == told

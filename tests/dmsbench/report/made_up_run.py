@@ -11,7 +11,7 @@ from PIL import Image
 
 from dmsbench.models.spec import parse
 from dmsbench.runner.job import key_maker, prepare
-from dmsbench.runner.manifest import merged, model_entry
+from dmsbench.runner.manifest import merged, model_entry, parts_of
 from dmsbench.runner.rows import Outcome, row_builder
 from dmsbench.runner.store import RunFolder
 from dmsbench.runner.views import Views
@@ -65,7 +65,8 @@ def make_run(folder: Path, models: tuple[str, ...] = MODELS, suite: str = SUITE)
         fusion = None if place == 0 else {"scheduler": "rule"}
         settings = {"checkpoint": "made-up", **({"fusion": fusion} if fusion else {})}
         spec, key_of = parse(f"{name}=tiny-llava-easy-vqa"), key_maker(job, name, settings)
-        entries[name] = {**model_entry(job, spec, settings, key_of), "spec": HOSTILE}
+        made = {"spec": HOSTILE, "status": "complete", "parts": parts_of(job.plan, key_of)}
+        entries[name] = model_entry(spec, settings) | made
         for block in job.plan.blocks:
             for plan in job.plan.images:
                 cells = []
@@ -75,10 +76,7 @@ def make_run(folder: Path, models: tuple[str, ...] = MODELS, suite: str = SUITE)
                         outcome = _outcome(place, sample.id, plan.image.severity, text.severity)
                         cells.append((sample, text, image, views.text(sample, text), outcome))
                 job.folder.write_part(name, key_of(block, plan), build(name, plan.image, cells))
-    manifest = merged(job, entries)
-    for entry in manifest["models"].values():
-        entry["status"] = "complete"
-    job.folder.write_manifest(manifest)
+    job.folder.write_manifest(merged(job, entries))
     return job.folder
 
 

@@ -343,7 +343,7 @@ def test_the_profile_decides_the_pixels_and_is_recorded(job: Job, tmp_path: Path
         for profile in ("auto", "tiny64", "imagenet224", "calibrated")
     }
     assert seen["auto"] == seen["tiny64"] != seen["calibrated"]
-    _, manifest = execute(other, arms(other, EchoModel()), {}, batch_size=16)
+    _, manifest = execute(other, arms(other, EchoModel()), {"echo": {}}, batch_size=16)
     assert manifest["identity"]["profile"] == "calibrated"
     assert manifest["severity_tables"] == {
         "profile": "calibrated",
@@ -352,7 +352,7 @@ def test_the_profile_decides_the_pixels_and_is_recorded(job: Job, tmp_path: Path
             for name in ("gaussian_noise", "contrast")
         },
     }
-    _, manifest = execute(job, arms(job, EchoModel()), {}, batch_size=16)
+    _, manifest = execute(job, arms(job, EchoModel()), {"echo": {}}, batch_size=16)
     assert manifest["severity_tables"]["corruptions"]["contrast"] == {
         "under 128 px": "tiny64",
         "from 128 px": "imagenet224",

@@ -85,7 +85,7 @@ def run(job: Job) -> tuple[Tally, dict[str, Any]]:
         key_of = key_maker(job, model.name, model.settings())
         arms.append(Arm(model.name, model, key_of))
         spec = parse(f"{model.name}=tiny-blip2-retrieval,fusion=static")
-        entries[model.name] = model_entry(job, spec, model.settings(), key_of)
+        entries[model.name] = model_entry(spec, model.settings())
     return execute(job, arms, entries, batch_size=8)
 
 

@@ -15,7 +15,7 @@ from dmsbench.grid import CLEAN, View
 from dmsbench.models.spec import parse
 from dmsbench.report.build import build_report
 from dmsbench.runner.job import Job, key_maker, prepare
-from dmsbench.runner.manifest import merged, model_entry
+from dmsbench.runner.manifest import merged, model_entry, parts_of
 from dmsbench.runner.records import LEFT_OUT, scored
 from dmsbench.runner.rescore import rescore
 from dmsbench.runner.rows import Outcome, row_builder
@@ -98,7 +98,8 @@ def records(job: Job, seed: int, model: str) -> dict[str, Any]:
     # b is a with a scheduler.
     own: dict[str, Any] = {"family": "x"} | ({"fusion": {"scheduler": "rule"}} if model == "b" else {})
     build, key_of = row_builder(job.score), key_maker(job, model, own)
-    entry = model_entry(job, parse(f"{model}=tiny-llava-scenes,fusion=static"), own, key_of)
+    entry = model_entry(parse(f"{model}=tiny-llava-scenes,fusion=static"), own)
+    entry |= {"status": "complete", "parts": parts_of(job.plan, key_of)}
     for block in job.plan.blocks:
         for plan in job.plan.images:
             cells = []
