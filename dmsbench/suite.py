@@ -29,6 +29,7 @@ from dmsbench.corruption_settings import (
 )
 from dmsbench.errors import SuiteError, UnknownNameError
 from dmsbench.grid import CLEAN_NAME, Condition, View
+from dmsbench.safe_names import RULE, shown, why_unsafe
 from dmsbench.score_names import SCORES
 from dmsbench.suite_blocks import DatasetConfig, Grid, Joint, RetrievalConfig, Strict
 from dmsbench.suite_yaml import Lines, read_yaml
@@ -74,6 +75,14 @@ class Suite(Strict):
     include_false: tuple[str, ...] = ()
     protect: Protect = (DEFAULT,)
     settings: dict[str, CorruptionSettings] = Field(default_factory=dict)
+
+    @field_validator("name")
+    @classmethod
+    def _a_folder_can_have_it(cls, name: str) -> str:
+        unsafe = why_unsafe(name)
+        if unsafe is not None:
+            raise ValueError(f"'{shown(name)}' cannot name a suite: {unsafe}; {RULE}")
+        return name
 
     @model_validator(mode="after")
     def _includes_what_is_there_and_false(self) -> Suite:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from dmsbench.cli.options import TrustRemoteCode
 from dmsbench.errors import DmsbenchError
 from dmsbench.models.spec import LOADING
 
@@ -112,6 +113,7 @@ def fit(
     threads: Annotated[
         int | None, typer.Option("--threads", min=1, help="CPU threads; by default all cores.")
     ] = None,
+    trust_remote_code: TrustRemoteCode = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress, no tables.")] = False,
 ) -> None:
     """Fits a scheduler for a frozen checkpoint on a suite's training split under simulated corruption.
@@ -141,7 +143,9 @@ def fit(
     from rich.console import Console
     from transformers.utils import logging as transformers_logging
 
+    from dmsbench.cli.output import tell, warn
     from dmsbench.cli.progress import counting
+    from dmsbench.models.trust import trusting_code
     from dmsbench.models.zoo import pick_device
     from dmsbench.training import fit as fitting
 
@@ -160,13 +164,9 @@ def fit(
         each_token=loaded.task == "captioning",
         mwcl=mwcl,
     )
-    fit = _fitting(spec, loaded, pick_device(device))
-    messages.print(
-        f"{spec.name} on {dataset.name}/{dataset.split}: clean, {', '.join(families)}",
-        highlight=False,
-        markup=False,
-        soft_wrap=True,
-    )
+    with trusting_code(trust_remote_code, warn):
+        fit = _fitting(spec, loaded, pick_device(device))
+    tell(messages, f"{spec.name} on {dataset.name}/{dataset.split}: clean, {', '.join(families)}")
     with counting(messages, "views of images") as show:
         folder, reached = fit(
             dataset,
@@ -270,6 +270,9 @@ def _check_loss(mwcl: float, attached: bool, source: Source) -> None:
 def _print(reached: Figures, folder: FittedFolder, spec: ModelSpec, out: Path, console: Console) -> None:
     from rich.table import Table
 
+    from dmsbench.cli.output import tell
+    from dmsbench.report.tables import literal
+
     # None for a fit that makes none.
     rivals: Mapping[str, Any] | None = folder.facts.get("rivals")
     each = folder.steps == "each"
@@ -281,8 +284,10 @@ def _print(reached: Figures, folder: FittedFolder, spec: ModelSpec, out: Path, c
         "fitted",
         "best point",
         "image weight",
-        title=f"{spec.name}: validation images"
-        + (", share of tokens that are right where those before it are told" if each else ""),
+        title=literal(
+            f"{spec.name}: validation images"
+            + (", share of tokens that are right where those before it are told" if each else "")
+        ),
     )
     for condition, cell in reached.conditions.items():
         table.add_row(
@@ -302,8 +307,7 @@ def _print(reached: Figures, folder: FittedFolder, spec: ModelSpec, out: Path, c
         told = ", ".join(f"{name} {rivals[key]['accuracy']:.4f}" for name, key in _SAVED.items())
         lines.append(f"with what was saved beside it: {told}")
         use += f" (or fusion={'|'.join(_SAVED)})"
-    for line in (*lines, use):
-        console.print(line, highlight=False, markup=False, soft_wrap=True)
+    tell(console, *lines, use)
 
 
 def _unscheduled(spec: ModelSpec) -> str:

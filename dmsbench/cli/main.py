@@ -27,6 +27,7 @@ from dmsbench.cli import (
     suite_command,
 )
 from dmsbench.errors import DmsbenchError, StoppedRunError
+from dmsbench.plain_text import printable
 
 #: What a shell makes of a program whose reader is gone.
 READER_GONE = 141
@@ -152,5 +153,5 @@ def main() -> None:
 
 
 def _fail(message: str, code: int) -> NoReturn:
-    print(f"dmsbench: {message}", file=sys.stderr)
+    print(printable(f"dmsbench: {message}"), file=sys.stderr)
     sys.exit(code)

@@ -29,6 +29,14 @@ Format = Annotated[
 Quiet = Annotated[
     bool, typer.Option("--quiet", "-q", help="Nothing but errors, and the data asked for by --format.")
 ]
+#: Off: what it allows can do anything.
+TrustRemoteCode = Annotated[
+    bool,
+    typer.Option(
+        "--trust-remote-code",
+        help="Run the Python code that a checkpoint brings, if it brings some. It can do all that you can.",
+    ),
+]
 
 
 def parse_severities(text: str) -> tuple[int, ...]:

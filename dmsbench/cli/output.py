@@ -6,7 +6,6 @@ leave one document on stdout and nothing beside it.
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from collections.abc import Callable, Iterable, Mapping
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from dmsbench.cli.options import TableFormat
+from dmsbench.plain_text import json_text, printable
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -60,9 +60,14 @@ def lively(console: Console, environment: Mapping[str, str]) -> bool:
 
 
 def tell(console: Console, *lines: str, style: str | None = None) -> None:
-    """Prints lines as they are: names are no markup, and nothing is wrapped or coloured."""
+    """Prints lines as they are: names are no markup, nothing is wrapped or coloured, nothing commands."""
     for line in lines:
-        console.print(line, highlight=False, markup=False, soft_wrap=True, style=style)
+        console.print(printable(line), highlight=False, markup=False, soft_wrap=True, style=style)
+
+
+def warn(line: str) -> None:
+    """A line on stderr that --quiet does not leave out."""
+    tell(messages(), line)
 
 
 def as_json(document: Any) -> str:
@@ -70,7 +75,7 @@ def as_json(document: Any) -> str:
     from dmsbench.report.formats import plain
 
     ascii_only = "utf" not in (getattr(sys.stdout, "encoding", None) or "").lower()
-    return json.dumps(plain(document), indent=1, ensure_ascii=ascii_only, allow_nan=False) + "\n"
+    return json_text(plain(document), ascii_only=ascii_only) + "\n"
 
 
 def emit(

@@ -12,7 +12,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dmsbench.cli import completion
-from dmsbench.cli.options import Format, Out, Quiet, TableFormat, check_loudness, parse_severities
+from dmsbench.cli.options import (
+    Format,
+    Out,
+    Quiet,
+    TableFormat,
+    TrustRemoteCode,
+    check_loudness,
+    parse_severities,
+)
 from dmsbench.errors import DmsbenchError, StoppedRunError
 
 if TYPE_CHECKING:
@@ -118,6 +126,7 @@ def run(
             help="Seconds that a model may take over one batch before its rows count as errors; 0: no limit.",
         ),
     ] = 1800,
+    trust_remote_code: TrustRemoteCode = False,
     out: Out = Path("results"),
     dry_run: Annotated[
         bool,
@@ -159,6 +168,8 @@ def run(
 
       dmsbench run --suite smoke --dry-run --format json
     """
+    from dmsbench.cli.output import warn
+    from dmsbench.models.trust import trusting_code
     from dmsbench.suite import DatasetConfig, load_suite
 
     check_loudness(quiet=quiet, verbose=verbose)
@@ -191,7 +202,9 @@ def run(
         quiet=quiet,
         verbose=verbose,
     )
-    raise typer.Exit(_run(loaded, how))
+    with trusting_code(trust_remote_code, warn):
+        code = _run(loaded, how)
+    raise typer.Exit(code)
 
 
 def _run(suite: Suite, how: _How) -> int:

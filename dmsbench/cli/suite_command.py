@@ -47,6 +47,7 @@ def check(
     from dmsbench.cli.output import emit
     from dmsbench.data import check_split
     from dmsbench.models.spec import parse
+    from dmsbench.plain_text import printable
     from dmsbench.report.sheets import sheet_of
     from dmsbench.suite import load_suite
 
@@ -59,7 +60,7 @@ def check(
     found = suite_dict(suite, job)
     if format_ in (None, TableFormat.TABLE):
         for line in _lines(suite, found):
-            typer.echo(line)
+            typer.echo(printable(line))
     else:
         emit(format_, lambda: found, lambda: sheet_of(found["corruptions"]))
 

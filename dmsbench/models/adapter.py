@@ -18,6 +18,7 @@ from dmsbench.models.identity import hash_config, hash_processor, hash_weights
 from dmsbench.models.loading import load_checkpoint
 from dmsbench.models.padding import id_rows, mean_of, padded
 from dmsbench.models.prompts import Suffix
+from dmsbench.models.trust import hash_code
 
 DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
 
@@ -97,7 +98,8 @@ class Adapter(ABC):
         self.weights_hash = hash_weights(self.model)
         self.processor_hash = hash_processor(self.processor)
         self.config_hash = hash_config(self.model.config)
-        hashes = f"{self.weights_hash}:{self.config_hash}:{self.processor_hash}"
+        self.code_hash = hash_code(self.model, self.processor)
+        hashes = f"{self.weights_hash}:{self.config_hash}:{self.processor_hash}:{self.code_hash or ''}"
         self._identity = f"{hashes}:{dtype}:{device}:{attention}"
         self._take_parts()
 
@@ -112,6 +114,7 @@ class Adapter(ABC):
             "weights": self.weights_hash,
             "config": self.config_hash,
             "processor": self.processor_hash,
+            **({"remote_code": self.code_hash} if self.code_hash else {}),
             "dtype": self.dtype,
             "attention": self.attention,
             "device": self.device.type,

@@ -20,6 +20,8 @@ from transformers import (
 )
 
 from dmsbench.errors import ModelError
+from dmsbench.models.safe_weights import ONLY_SAFE, check_weights, only_pickled
+from dmsbench.models.trust import may_run_code
 
 _TROUBLE = (
     OSError,
@@ -108,38 +110,47 @@ def _loaded(
     dtype: torch.dtype,
     attention: str,
     what: str,
-    read_processor: Callable[[str | Path, str], Any],
+    read_processor: Callable[[str | Path, str, bool], Any],
     model_class: Any,
 ) -> tuple[Any, Any]:
+    check_weights(checkpoint)
+    trusted = may_run_code(checkpoint, revision)
     try:
-        processor = read_processor(checkpoint, revision)
+        processor = read_processor(checkpoint, revision, trusted)
         model, report = model_class.from_pretrained(
             checkpoint,
             revision=revision,
             dtype=dtype,
             attn_implementation=attention,
             output_loading_info=True,
+            trust_remote_code=trusted,
+            **ONLY_SAFE,
         )
     except _TROUBLE as error:
-        raise ModelError(f"{what}: {_loading_reason(error, attention)}") from None
+        reason = only_pickled(_loading_reason(error, attention), checkpoint)
+        raise ModelError(f"{what}: {reason}") from None
     missing = sorted(report["missing_keys"])
     if missing:
         raise ModelError(f"{what}: {len(missing)} weights are missing, '{missing[0]}' among them")
     return processor, model
 
 
-def _processor(checkpoint: str | Path, revision: str) -> Any:
+def _processor(checkpoint: str | Path, revision: str, trusted: bool) -> Any:
     # Pillow's arithmetic everywhere: with torchvision installed the default would be another.
-    return AutoProcessor.from_pretrained(checkpoint, revision=revision, backend="pil")
+    return AutoProcessor.from_pretrained(
+        checkpoint, revision=revision, backend="pil", trust_remote_code=trusted
+    )
 
 
-def _parts(checkpoint: str | Path, revision: str) -> Parts:
+def _parts(checkpoint: str | Path, revision: str, trusted: bool) -> Parts:
     found, _ = ProcessorMixin.get_processor_dict(checkpoint, revision=revision)
-    tokenizer = AutoTokenizer.from_pretrained(checkpoint, revision=revision)
+    tokenizer = AutoTokenizer.from_pretrained(checkpoint, revision=revision, trust_remote_code=trusted)
     template = found.get("chat_template") or tokenizer.chat_template
     if not isinstance(template, str):
         raise ValueError("it has no chat template (chat_template.jinja)")
-    images = AutoImageProcessor.from_pretrained(checkpoint, revision=revision, backend="pil")
+    images = AutoImageProcessor.from_pretrained(
+        checkpoint, revision=revision, backend="pil", trust_remote_code=trusted
+    )
     return Parts(tokenizer, images, template)
 
 

@@ -14,6 +14,7 @@ from dmsbench.fusion.attention_bias import SUPPORTED_ATTENTION
 from dmsbench.models.adapter import DTYPES
 from dmsbench.models.base import Image
 from dmsbench.models.identity import hash_config, hash_processor, hash_weights
+from dmsbench.models.trust import hash_code
 
 
 class RetrievalCheckpoint(ABC):
@@ -43,7 +44,8 @@ class RetrievalCheckpoint(ABC):
         self.weights_hash = hash_weights(self.model)
         self.processor_hash = hash_processor(self.processor)
         self.config_hash = hash_config(self.model.config)
-        hashes = f"{self.weights_hash}:{self.config_hash}:{self.processor_hash}"
+        self.code_hash = hash_code(self.model, self.processor)
+        hashes = f"{self.weights_hash}:{self.config_hash}:{self.processor_hash}:{self.code_hash or ''}"
         self.state_key = f"{hashes}:{dtype}:{device}:{attention}"
 
     @abstractmethod
@@ -59,6 +61,7 @@ class RetrievalCheckpoint(ABC):
             "weights": self.weights_hash,
             "config": self.config_hash,
             "processor": self.processor_hash,
+            **({"remote_code": self.code_hash} if self.code_hash else {}),
             "dtype": self.dtype,
             "attention": self.attention,
             "device": self.device.type,

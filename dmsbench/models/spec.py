@@ -9,6 +9,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from dmsbench.errors import DmsbenchError, UnknownNameError
+from dmsbench.safe_names import RULE, shown, why_unsafe
 
 #: Embedded checkpoints and what each is.
 CHECKPOINTS: Mapping[str, str] = MappingProxyType(
@@ -208,8 +209,9 @@ def parse(text: str) -> ModelSpec:
     _check_together(text, checkpoint, options)
     builtin = text.partition(",")[0]
     name = name or (builtin if builtin in BUILTIN else checkpoint.rstrip("/").rsplit("/", 1)[-1])
-    if not name or set(name) & set("/\\:=,") or name.startswith("."):
-        raise DmsbenchError(f"'{name}' cannot name a model: use letters, digits, '.', '-' and '_'")
+    unsafe = why_unsafe(name)
+    if unsafe is not None:
+        raise DmsbenchError(f"'{shown(name)}' cannot name a model: {unsafe}; {RULE}")
     return ModelSpec(name, checkpoint, MappingProxyType(options))
 
 

@@ -19,6 +19,7 @@ from dmsbench.models.base import Answers, Image, Prompt
 from dmsbench.models.identity import hash_config, hash_processor, hash_weights
 from dmsbench.models.loading import load_any
 from dmsbench.models.prompts import body, markup, refuse_markup
+from dmsbench.models.trust import hash_code
 
 
 class StaticModel:
@@ -28,7 +29,7 @@ class StaticModel:
     additive bias would have to act, differs from type to type. An absent image leaves the conversation
     without one, an absent text without its evidence (the context where there is one, else the question).
     Generation is greedy; the checkpoint's sampling and penalty settings are not used. Code that a
-    checkpoint brings is never run.
+    checkpoint brings is run only where that was asked for (see ``trust``).
 
     Raises ModelError for a checkpoint that does not load or has no chat template.
     """
@@ -57,7 +58,8 @@ class StaticModel:
         self.weights_hash = hash_weights(self.model)
         self.processor_hash = hash_processor(self.processor)
         self.config_hash = hash_config(self.model.config)
-        hashes = f"{self.weights_hash}:{self.config_hash}:{self.processor_hash}"
+        self.code_hash = hash_code(self.model, self.processor)
+        hashes = f"{self.weights_hash}:{self.config_hash}:{self.processor_hash}:{self.code_hash or ''}"
         self.state_key = f"{hashes}:{dtype}:{device}:{attention}"
         self._markup = markup(self.processor.tokenizer)
         # An answer goes on right behind its prompt.
@@ -86,6 +88,7 @@ class StaticModel:
             "weights": self.weights_hash,
             "config": self.config_hash,
             "processor": self.processor_hash,
+            **({"remote_code": self.code_hash} if self.code_hash else {}),
             "dtype": self.dtype,
             "attention": self.attention,
             "device": self.device.type,

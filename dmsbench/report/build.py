@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from dmsbench.plain_text import printable
 from dmsbench.report.curves import draw_curves
 from dmsbench.report.groups import RELATION_NOTE
 from dmsbench.report.leaderboard import Leaderboard, write
@@ -69,7 +70,7 @@ def print_report(report: Report, console: Console) -> None:
     """The leaderboard, the score of every corruption, and where the files are."""
     console.print(scorecard_table(report.leaderboard, console.width))
     for line in report.leaderboard.info.truth:
-        console.print(line, highlight=False, markup=False, soft_wrap=True)
+        console.print(printable(line), highlight=False, markup=False, soft_wrap=True)
     if any(card.corruptions for card in report.scorecards.values()):
         for table in corruption_tables(report.scorecards, console.width):
             console.print(table)
@@ -79,10 +80,12 @@ def print_report(report: Report, console: Console) -> None:
         console.print(RELATION_NOTE, highlight=False, markup=False, soft_wrap=True)
     if report.unfinished:
         console.print(
-            f"not finished, so not shown: {', '.join(report.unfinished)}", highlight=False, markup=False
+            printable(f"not finished, so not shown: {', '.join(report.unfinished)}"),
+            highlight=False,
+            markup=False,
         )
     note = unchanged_note(report.leaderboard.unchanged)
     if note is not None:
-        console.print(note, highlight=False, markup=False)
+        console.print(printable(note), highlight=False, markup=False)
     names = ", ".join(path.name for path in report.files)
     console.print(f"written: {names}", highlight=False, markup=False, soft_wrap=True)

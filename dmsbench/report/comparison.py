@@ -9,7 +9,8 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from dmsbench.report.formats import interval, number_or_none, p_value, points, signed_points
+from dmsbench.plain_text import csv_text
+from dmsbench.report.formats import escaped, interval, number_or_none, p_value, points, signed_points
 from dmsbench.report.groups import Groups, entries
 from dmsbench.scores import Comparison, Contrast, Verdict
 
@@ -84,29 +85,30 @@ def as_rows(
         sink = io.StringIO()
         writer = csv.DictWriter(sink, fieldnames=_COLUMNS, lineterminator="\n", extrasaction="ignore")
         writer.writeheader()
-        writer.writerows({key: _contrast(contrast)[key] for key in _COLUMNS} for contrast in contrasts)
+        for contrast in contrasts:
+            writer.writerow({**_contrast(contrast), "name": csv_text(contrast.name)})
         for entry, group in zip(entries(together), together, strict=True):
-            writer.writerow({**entry, "n_left_out": group.n_left_out})
+            writer.writerow({**entry, "name": csv_text(group.name), "n_left_out": group.n_left_out})
         return sink.getvalue()
-    first, second = (name.replace("|", r"\|") for name in (a, b))
+    first, second = escaped(a), escaped(b)
     lines = [
         f"| condition | {first} | {second} | difference (points) | Holm p | verdict |",
         "|---|---:|---:|---:|---:|---|",
     ]
     for contrast in contrasts:
         lines.append(
-            f"| {contrast.name} | {points(contrast.a)} | {points(contrast.b)} | "
+            f"| {escaped(contrast.name)} | {points(contrast.a)} | {points(contrast.b)} | "
             f"{signed_points(contrast.difference)} "
             f"{interval(contrast.ci_low, contrast.ci_high, signed=True)} | "
             f"{p_value(contrast.p_adjusted)} | {_named(contrast.verdict, first, second)} |"
         )
     for group in together:
         lines.append(
-            f"| {group.name} ({group.n_conditions}) | {points(group.a)} | {points(group.b)} | "
+            f"| {escaped(group.name)} ({group.n_conditions}) | {points(group.a)} | {points(group.b)} | "
             f"{signed_points(group.difference)} {interval(group.ci_low, group.ci_high, signed=True)} | | |"
         )
     if truth:
-        lines += ["", *(f"- {line}" for line in truth)]
+        lines += ["", *(f"- {escaped(line)}" for line in truth)]
     return "\n".join(lines) + "\n"
 
 

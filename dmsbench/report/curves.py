@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from dmsbench.files import write_atomically
-from dmsbench.report.formats import in_catalogue_order, one_line, percent, shortened
+from dmsbench.plain_text import one_line
+from dmsbench.report.formats import in_catalogue_order, percent, shortened
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist

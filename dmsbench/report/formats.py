@@ -7,6 +7,8 @@ import re
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
+from dmsbench.plain_text import one_line
+
 if TYPE_CHECKING:
     from dmsbench.scores import Estimate
 
@@ -85,11 +87,6 @@ def escaped(text: str) -> str:
     """Text that Markdown shows as it is, in a table cell too; underscores inside words need no escape."""
     found = re.sub(r"([\\`*\[\]<>|~])", r"\\\1", one_line(text))
     return re.sub(r"(?<![^\W_])_|_(?![^\W_])", r"\\_", found)
-
-
-def one_line(text: str) -> str:
-    """Text that any medium can show: no control characters, line breaks or half surrogate pairs."""
-    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in " ".join(text.split()))
 
 
 def shortened(text: str, length: int) -> str:

@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dmsbench.files import write_atomically
+from dmsbench.plain_text import csv_text, one_line
 from dmsbench.report import retrieval as by_direction
 from dmsbench.report.answer_types import entries, section, telling
-from dmsbench.report.formats import DECIMALS, escaped, one_line, percent, plain, rate, with_interval
+from dmsbench.report.formats import DECIMALS, escaped, percent, plain, rate, with_interval
 from dmsbench.report.unchanged import Unchanged, unchanged_conditions, unchanged_note
 
 if TYPE_CHECKING:
@@ -173,9 +174,9 @@ def to_csv(leaderboard: Leaderboard) -> str:
         writer.writerow(
             [
                 "" if row.rank is None else row.rank,
-                one_line(row.model),
+                csv_text(row.model),
                 *figures,
-                row.worst or "",
+                csv_text(row.worst or ""),
                 *ends(row.worst_score),
                 *ends_of(row.error_rate),
                 *(getattr(row, name) for name in counts[1:]),

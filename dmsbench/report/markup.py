@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from html import escape
 
-from dmsbench.report.formats import one_line
+from dmsbench.plain_text import one_line
 
 _MARKS = re.compile(r"\\(?P<mark>[\\`*\[\]<>|~_])|\*\*(?P<bold>[^*]+)\*\*|`(?P<code>[^`]+)`")
 

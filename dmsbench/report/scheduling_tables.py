@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from dmsbench.report.formats import in_catalogue_order, one_line, percent, with_interval
+from dmsbench.plain_text import one_line
+from dmsbench.report.formats import in_catalogue_order, percent, with_interval
 from dmsbench.report.scheduling_files import gain, share, signed
 from dmsbench.report.tables import SIDE_BY_SIDE, blank_table, literal, stacked_name
 from dmsbench.scores.bootstrap import LEVEL

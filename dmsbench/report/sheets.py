@@ -8,7 +8,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from dmsbench.report.formats import escaped, one_line, plain
+from dmsbench.plain_text import csv_text, one_line
+from dmsbench.report.formats import escaped, plain
 
 Cell = str | int | float | bool | None
 
@@ -33,11 +34,13 @@ def sheet_of(entries: Iterable[Mapping[str, Any]], columns: Sequence[str] = ()) 
 
 
 def to_csv(sheet: Sheet) -> str:
-    """A header and a line a row: six decimals, empty where undefined, every text on one line."""
+    """A header and a line a row: six decimals, empty where undefined; text on one line, never a formula."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(map(one_line, sheet.columns))
-    writer.writerows([_plain_text(cell) for cell in row] for row in sheet.rows)
+    writer.writerow(map(csv_text, sheet.columns))
+    writer.writerows(
+        [csv_text(cell) if isinstance(cell, str) else _plain_text(cell) for cell in row] for row in sheet.rows
+    )
     return out.getvalue()
 
 

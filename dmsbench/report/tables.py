@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from dmsbench.plain_text import one_line, printable_lines
 from dmsbench.report.formats import (
     UNDEFINED,
     in_catalogue_order,
     interval,
-    one_line,
     p_value,
     percent,
     points,
@@ -274,7 +274,7 @@ def blank_table(title: str, caption: str) -> Table:
 
 
 def literal(content: str, style: str = "") -> Text:
-    """Text as it is: no markup, so that a model named ``[red]`` keeps its name."""
+    """Text as it is: no markup, so that a model named ``[red]`` keeps its name; no escape sequences."""
     from rich.text import Text
 
-    return Text(content, style=style)
+    return Text(printable_lines(content), style=style)

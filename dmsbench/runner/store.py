@@ -24,6 +24,7 @@ from filelock import FileLock, Timeout
 from dmsbench.errors import DmsbenchError, NotComparableError
 from dmsbench.files import write_atomically
 from dmsbench.runner.records import SCHEMA
+from dmsbench.safe_names import is_key, shown, why_unsafe
 
 MANIFEST = "manifest.json"
 PARTS = "parts"
@@ -69,7 +70,10 @@ class RunFolder:
             lock.release()
 
     def part(self, model: str, key: str) -> Path:
-        """The file of a part."""
+        """The file of a part; raises DmsbenchError for names that would lead out of the folder."""
+        unsafe = why_unsafe(model) or why_unsafe(key)
+        if unsafe is not None:
+            raise DmsbenchError(f"{self.path}: no part is named '{shown(model)}', '{shown(key)}': {unsafe}")
         return self.path / PARTS / model / f"{key}.parquet"
 
     def sound_part(
@@ -93,13 +97,13 @@ class RunFolder:
 
     def drop_parts(self, model: str) -> None:
         """Removes all parts of a model, whatever they are parts of."""
-        folder = self.path / PARTS / model
+        folder = self.part(model, "any").parent
         if folder.is_dir():
             shutil.rmtree(folder)
 
     def sweep(self, models: Iterable[str]) -> None:
         """Removes what a killed run was writing: files that never got their name."""
-        for folder in (self.path, *(self.path / PARTS / model for model in models)):
+        for folder in (self.path, *(self.part(model, "any").parent for model in models)):
             for path in folder.glob(".*.tmp") if folder.is_dir() else ():
                 path.unlink(missing_ok=True)
 
@@ -139,10 +143,11 @@ class RunFolder:
             found = json.loads(path.read_text(encoding="utf-8"))
         except FileNotFoundError:
             raise DmsbenchError(f"{self.path}: no run here (no {MANIFEST})") from None
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             raise DmsbenchError(f"{path}: cannot be read ({error}); {_MEND}") from None
         if not _is_manifest(found):
             raise DmsbenchError(f"{path}: not a manifest of this version of dmsbench; {_MEND}")
+        _check_names(found, path)
         return found
 
     def lacks(self, model: str) -> str | None:
@@ -190,8 +195,26 @@ def _is_manifest(found: Any) -> TypeGuard[dict[str, Any]]:
         and found.get("format") == MANIFEST_FORMAT
         and {"fingerprint", "chance"} <= found.keys()
         and all(isinstance(found.get(key), dict) for key in ("identity", "dataset", "models"))
-        and all(isinstance(entry, dict) and "parts" in entry for entry in found["models"].values())
+        and all(
+            isinstance(entry, dict) and isinstance(entry.get("parts"), list)
+            for entry in found["models"].values()
+        )
     )
+
+
+def _check_names(manifest: Mapping[str, Any], path: Path) -> None:
+    """Raises DmsbenchError where a manifest names models or parts as no run does: they become paths."""
+    for model, entry in manifest["models"].items():
+        unsafe = why_unsafe(model)
+        if unsafe is not None:
+            raise DmsbenchError(f"{path}: '{shown(model)}' cannot name a model: {unsafe}; {_MEND}")
+        for part in entry["parts"]:
+            key = part.get("key") if isinstance(part, dict) else part
+            if not is_key(key):
+                raise DmsbenchError(
+                    f"{path}: '{shown(key)}' is no key of a part of '{shown(model)}': keys are hex digits; "
+                    f"{_MEND}"
+                )
 
 
 def frame(tables: Sequence[pa.Table]) -> pd.DataFrame:

@@ -166,7 +166,7 @@ def _loaded(model_class: Any, folder: Path) -> Any:
         found = model_type(folder, "main")
         if found != wanted:
             raise DataError(f"{folder} is a checkpoint of type {found}; the recipe starts from a {wanted}")
-        return model_class.from_pretrained(folder, dtype=torch.float32)
+        return model_class.from_pretrained(folder, dtype=torch.float32, use_safetensors=True)
     except (OSError, ValueError, RuntimeError, ModelError) as error:
         reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
         raise DataError(f"{folder} is no checkpoint to start from: {reason}") from None

@@ -76,7 +76,7 @@ class _Checkpoint:
     @classmethod
     def load(cls: type[_Trained], folder: Path) -> _Trained:
         """A saved checkpoint, in float32."""
-        model = cls.model_class.from_pretrained(folder, dtype=torch.float32)
+        model = cls.model_class.from_pretrained(folder, dtype=torch.float32, use_safetensors=True)
         return cls(model, PreTrainedTokenizerFast.from_pretrained(folder))
 
 

@@ -9,10 +9,11 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
+from dmsbench.plain_text import csv_text
 from dmsbench.report import retrieval
 from dmsbench.report.answer_types import entries as type_entries
 from dmsbench.report.board.build import Board, Entry
-from dmsbench.report.formats import one_line, plain
+from dmsbench.report.formats import plain
 from dmsbench.report.leaderboard import ends, ends_of
 
 _FIGURES = ("clean", "mean", "retention", "above_chance_retention", "ausc")
@@ -35,12 +36,12 @@ def to_csv(boards: Sequence[Board]) -> str:
             ranks = ["", ""] if entry.ranks is None else [entry.ranks.low, entry.ranks.high]
             own = entry.behind
             writer.writerow(
-                [one_line(info.suite), info.fingerprint, one_line(info.score), *ranks, one_line(row.model)]
+                [csv_text(info.suite), info.fingerprint, csv_text(info.score), *ranks, csv_text(row.model)]
                 + [number for name in _FIGURES for number in ends(getattr(row, name))]
                 + ([""] * 3 if own is None else ends_of(own.difference, own.low, own.high))
-                + [row.worst or "", *ends(row.worst_score), *ends_of(row.error_rate)]
+                + [csv_text(row.worst or ""), *ends(row.worst_score), *ends_of(row.error_rate)]
                 + [getattr(row, name) for name in _COUNTS]
-                + [one_line(entry.spec), one_line(entry.version)]
+                + [csv_text(entry.spec), csv_text(entry.version)]
             )
     return out.getvalue()
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from html import escape
 
+from dmsbench.plain_text import one_line
 from dmsbench.report import answer_types, retrieval
 from dmsbench.report.board.build import Board, Entry
 from dmsbench.report.board.markdown import COLUMNS, cells, head, notes
-from dmsbench.report.formats import one_line
 from dmsbench.report.markup import as_html, section_as_html
 
 _STYLE = """

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from dmsbench.plain_text import one_line
 from dmsbench.report.board.build import Board
 from dmsbench.report.board.markdown import COLUMNS, cells
-from dmsbench.report.formats import one_line, percent
+from dmsbench.report.formats import percent
 from dmsbench.report.tables import blank_table, literal
 
 if TYPE_CHECKING:

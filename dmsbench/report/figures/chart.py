@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 from dmsbench.files import write_atomically
+from dmsbench.plain_text import csv_text as _cell_text
 from dmsbench.report.figures.page import DPI, print_settings
-from dmsbench.report.formats import DECIMALS, one_line
+from dmsbench.report.formats import DECIMALS
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -61,7 +62,7 @@ def csv_text(numbers: Numbers) -> str:
     """Six decimals; nothing for NaN and None; names in one line."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    writer.writerow([one_line(name) for name in numbers.columns])
+    writer.writerow([_cell_text(name) for name in numbers.columns])
     writer.writerows([_shown(cell) for cell in row] for row in numbers.rows)
     return out.getvalue()
 
@@ -69,7 +70,7 @@ def csv_text(numbers: Numbers) -> str:
 def _shown(cell: Cell) -> str:
     if isinstance(cell, float):
         return "" if math.isnan(cell) else f"{round(cell, DECIMALS) + 0.0:.{DECIMALS}f}"
-    return "" if cell is None else one_line(str(cell))
+    return "" if cell is None else _cell_text(str(cell))
 
 
 def write_charts(charts: Sequence[Chart], folder: Path) -> list[Path]:

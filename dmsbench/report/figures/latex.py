@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from dmsbench.report.formats import one_line
+from dmsbench.plain_text import one_line
 
 _SPECIAL = {
     "\\": r"\textbackslash{}",

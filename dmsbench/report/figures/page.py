@@ -7,8 +7,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from dmsbench.plain_text import one_line
 from dmsbench.report.curves import line_style, settings
-from dmsbench.report.formats import one_line, shortened
+from dmsbench.report.formats import shortened
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist

@@ -15,7 +15,8 @@ from typing import Any
 
 from dmsbench import __version__
 from dmsbench.files import write_atomically
-from dmsbench.report.formats import UNDEFINED, one_line, rate, signed_points, with_interval
+from dmsbench.plain_text import one_line
+from dmsbench.report.formats import UNDEFINED, rate, signed_points, with_interval
 from dmsbench.report.leaderboard import LeaderboardRow, notes
 from dmsbench.report.markup import as_html
 from dmsbench.report.page.charts import charts

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dmsbench.report.formats import interval, one_line, points, rate, signed_points, with_interval
+from dmsbench.plain_text import one_line
+from dmsbench.report.formats import interval, points, rate, signed_points, with_interval
 from dmsbench.report.leaderboard import LeaderboardRow
 from dmsbench.report.run_scores import PairScores, RunScores
 from dmsbench.scores import Scorecard, Verdict

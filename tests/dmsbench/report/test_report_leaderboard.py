@@ -13,15 +13,8 @@ from typing import Any
 
 import pytest
 
-from dmsbench.report.formats import (
-    in_catalogue_order,
-    interval,
-    one_line,
-    points,
-    rate,
-    shortened,
-    signed_points,
-)
+from dmsbench.plain_text import one_line
+from dmsbench.report.formats import in_catalogue_order, interval, points, rate, shortened, signed_points
 from dmsbench.report.leaderboard import Leaderboard, ReportInfo, build, to_csv, to_json, to_markdown, write
 from dmsbench.scores import Estimate, Scorecard
 

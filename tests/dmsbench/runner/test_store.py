@@ -124,7 +124,9 @@ def test_manifest_errors_say_what_and_where(tmp_path: Path) -> None:
     with pytest.raises(DmsbenchError, match="not a manifest"):
         folder.manifest()
     rest = {"format": MANIFEST_FORMAT, "fingerprint": "f", "chance": None, "dataset": {}, "identity": {}}
-    folder.write_manifest({**rest, "models": {"m": {"status": "complete", "parts": [{"key": "k"}]}}})
+    folder.write_manifest(
+        {**rest, "models": {"m": {"status": "complete", "parts": [{"key": "0123456789ab"}]}}}
+    )
     with pytest.raises(NotComparableError, match="lacks 1 of 1 parts"):
         folder.records("m")
     with pytest.raises(NotComparableError, match="no model 'x' here; it holds m"):

@@ -1,0 +1,67 @@
+"""Shared by the tests of what dmsbench promises about files and names from others."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import pytest
+
+from dmsbench.models.spec import checkpoint_folder
+
+Command = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+@pytest.fixture(scope="session")
+def checkpoint() -> Path:
+    """The folder of a small checkpoint that ships with dmsbench; not to be changed."""
+    return checkpoint_folder("tiny-llava-easy-vqa")
+
+
+@pytest.fixture
+def command(tmp_path: Path) -> Command:
+    """Runs ``dmsbench`` as a program of its own in the test's folder."""
+
+    def call(
+        *arguments: str | Path, env: Mapping[str, str] | None = None
+    ) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "dmsbench", *map(str, arguments)],
+            cwd=tmp_path,
+            env={**os.environ, **(env or {})},
+            capture_output=True,
+            text=True,
+            encoding="utf-8",
+            timeout=120,
+        )
+
+    return call
+
+
+SUITE = """\
+name: tiny
+task: vqa
+dataset: {name: easy_vqa}
+models: [baseline]
+score: exact_match
+limit: 6
+severities: [3]
+grid: {image: [fog], text: [keyboard]}
+"""
+
+
+@pytest.fixture(scope="session")
+def tiny_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a finished run of one model; not to be changed."""
+    from dmsbench.runner.run import execute, load_arms, prepare
+    from dmsbench.suite import load_suite
+
+    folder = tmp_path_factory.mktemp("tiny-run")
+    (folder / "tiny.yaml").write_text(SUITE)
+    job = prepare(load_suite(str(folder / "tiny.yaml")), folder / "results")
+    arms, entries = load_arms(job, device="cpu")
+    execute(job, arms, entries, batch_size=64)
+    return job.folder.path
