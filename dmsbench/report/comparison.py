@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from dmsbench.plain_text import csv_text
-from dmsbench.report.formats import escaped, interval, number_or_none, p_value, points, signed_points
+from dmsbench.report.formats import escaped, interval, number_or_none, p_value, points, rate, signed_points
 from dmsbench.report.groups import Groups, entries
 from dmsbench.scores import Comparison, Contrast, Verdict
 
@@ -28,9 +28,9 @@ def as_dict(
 ) -> dict[str, Any]:
     """The stable JSON of ``compare``: difference is b − a, scores in [0, 1], undefined numbers null.
 
-    ``error_pairs`` are out for an error in A or B, ``n_left_out`` because the corruption would make the
-    answer wrong; ``truth`` says which and what the suite sets, a line each. ``by_relation`` is empty where
-    neither model was fitted.
+    ``error_pairs`` are out for an error in A or B, shares ``error_rate_a`` and ``error_rate_b`` of the pairs;
+    ``n_left_out`` because the corruption would make the answer wrong; ``truth`` says which and what the suite
+    sets, a line each. ``by_relation`` is empty where neither model was fitted.
     """
     groups = groups or Groups()
     return {
@@ -46,6 +46,7 @@ def as_dict(
         "images": result.n_groups,
         "pairs": result.n_pairs,
         "error_pairs": result.n_error_pairs,
+        **_error_rates(result),
         "n_left_out": result.n_left_out,
         "truth": list(truth),
         "replicates": result.replicates,
@@ -76,19 +77,22 @@ def as_rows(
 ) -> str:
     """One line a contrast (overall, clean, corruptions) as CSV or Markdown, newline at the end.
 
-    Groups of conditions follow, without p and verdict. Below a Markdown table stand the lines of ``truth``.
+    Groups of conditions follow, without p and verdict. Every CSV line has both models' error rates; below a
+    Markdown table they stand with the lines of ``truth``.
     """
     groups = groups or Groups()
     together = (*groups.by_relation, *groups.by_family)
     contrasts = [c for c in (result.overall, result.clean, *result.corruptions) if c is not None]
     if not markdown:
         sink = io.StringIO()
-        writer = csv.DictWriter(sink, fieldnames=_COLUMNS, lineterminator="\n", extrasaction="ignore")
+        columns = [*_COLUMNS, *_error_rates(result)]
+        writer = csv.DictWriter(sink, columns, lineterminator="\n", extrasaction="ignore")
         writer.writeheader()
         for contrast in contrasts:
-            writer.writerow({**_contrast(contrast), "name": csv_text(contrast.name)})
+            writer.writerow({**_contrast(contrast), **_error_rates(result), "name": csv_text(contrast.name)})
         for entry, group in zip(entries(together), together, strict=True):
-            writer.writerow({**entry, "name": csv_text(group.name), "n_left_out": group.n_left_out})
+            named = {"name": csv_text(group.name), "n_left_out": group.n_left_out}
+            writer.writerow({**entry, **named, **_error_rates(result)})
         return sink.getvalue()
     first, second = escaped(a), escaped(b)
     lines = [
@@ -107,9 +111,19 @@ def as_rows(
             f"| {escaped(group.name)} ({group.n_conditions}) | {points(group.a)} | {points(group.b)} | "
             f"{signed_points(group.difference)} {interval(group.ci_low, group.ci_high, signed=True)} | | |"
         )
-    if truth:
-        lines += ["", *(f"- {escaped(line)}" for line in truth)]
+    notes = [errors_note(result, a, b), *truth]
+    lines += ["", *(f"- {escaped(line)}" for line in notes)]
     return "\n".join(lines) + "\n"
+
+
+def errors_note(result: Comparison, a: str, b: str) -> str:
+    """Both models' error rates: what they failed on is in no score."""
+    rates = f"{a} {rate(result.error_rate_a)}, {b} {rate(result.error_rate_b)}"
+    return f"errors: {rates}; {result.n_error_pairs:,} pairs left out for an error in either"
+
+
+def _error_rates(result: Comparison) -> dict[str, float]:
+    return {"error_rate_a": round(result.error_rate_a, 6), "error_rate_b": round(result.error_rate_b, 6)}
 
 
 def verdict_line(result: Comparison, a: str, b: str) -> str:

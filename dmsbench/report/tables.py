@@ -156,6 +156,7 @@ def comparison_table(
     )
     if groups is not None and groups.by_family:
         caption += "; groups of conditions at the end: an interval, no test"
+    caption += f"; errors: A {rate(comparison.error_rate_a)}, B {rate(comparison.error_rate_b)}"
     if comparison.n_error_pairs:
         caption += f"; pairs left out for an error in A or B: {comparison.n_error_pairs}"
     planned = [contrast for contrast in (comparison.overall, comparison.clean) if contrast is not None]

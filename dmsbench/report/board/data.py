@@ -36,7 +36,13 @@ def to_csv(boards: Sequence[Board]) -> str:
             ranks = ["", ""] if entry.ranks is None else [entry.ranks.low, entry.ranks.high]
             own = entry.behind
             writer.writerow(
-                [csv_text(info.suite), info.fingerprint, csv_text(info.score), *ranks, csv_text(row.model)]
+                [
+                    csv_text(info.suite),
+                    csv_text(info.fingerprint),
+                    csv_text(info.score),
+                    *ranks,
+                    csv_text(row.model),
+                ]
                 + [number for name in _FIGURES for number in ends(getattr(row, name))]
                 + ([""] * 3 if own is None else ends_of(own.difference, own.low, own.high))
                 + [csv_text(row.worst or ""), *ends(row.worst_score), *ends_of(row.error_rate)]

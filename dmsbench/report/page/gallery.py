@@ -33,6 +33,7 @@ def gallery(source: Source, conditions: Sequence[Condition], asked: Sequence[str
     out, but for the first.
     """
     views = {view for one in conditions for view in (one.image, one.text) if not view.is_clean}
+    views = {view for view in views if source.makes(view)}
     found: list[dict[str, object]] = []
     for sample in _samples(source, asked):
         before = album.turned_away

@@ -201,7 +201,9 @@ def _pictures(
             found.append(None)
         else:
             known = album.known(row.image_hash)
-            if known is None and album.spent < album.budget:
+            if sample not in groups or not source.makes(condition.image):
+                unlike += 1  # records of others may name what these data do not hold
+            elif known is None and album.spent < album.budget:
                 seen = source.views.image(groups[sample], condition.image)
                 made += 1
                 if made % _KEPT_CLEAN == 0:

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 import corruptions
 from dmsbench.data import Dataset
 from dmsbench.errors import DmsbenchError
+from dmsbench.grid import View
 from dmsbench.runner.scoring import configured
 from dmsbench.runner.views import Views
 from dmsbench.suite import Suite
@@ -23,6 +24,10 @@ class Source:
     suite: Suite
     dataset: Dataset
     views: Views
+
+    def makes(self, view: View) -> bool:
+        """Whether there is such a corruption here: records of others may name any."""
+        return view.is_clean or view.corruption in corruptions.names()
 
 
 def source(manifest: Mapping[str, Any]) -> Source | str:

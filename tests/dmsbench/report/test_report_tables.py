@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -10,6 +11,7 @@ import pytest
 from rich.console import Console
 
 from dmsbench.report import ReportInfo, comparison_table, corruption_table, scorecard_table
+from dmsbench.report.comparison import as_dict, as_rows
 from dmsbench.report.groups import Groups
 from dmsbench.report.leaderboard import build
 from dmsbench.report.tables import corruption_tables
@@ -172,3 +174,18 @@ def test_what_the_comparison_says_below() -> None:
 def test_a_comparison_in_80_columns_loses_no_number() -> None:
     lines = shown(comparison_table(comparison(), "a", "b"), 80)
     assert any("jpeg_compression" in line and "-20.00" in line and "0.062" in line for line in lines)
+
+
+def test_error_rates_stand_beside_what_is_compared() -> None:
+    failing = comparison(n_pairs=990, n_error_pairs=10, n_errors_a=4, n_errors_b=10)
+    found = as_dict(failing, "s", "a", "b")
+    assert (found["error_rate_a"], found["error_rate_b"]) == (0.004, 0.01)
+    for line in csv.DictReader(as_rows(failing, "a", "b", markdown=False).splitlines()):
+        assert (line["error_rate_a"], line["error_rate_b"]) == ("0.004", "0.01")
+    said = "errors: a 0.4 %, b 1.0 %; 10 pairs left out for an error in either"
+    assert said in as_rows(failing, "a", "b", markdown=True)
+    table = " ".join(shown(comparison_table(failing, "a", "b"), 100))
+    assert "errors: A 0.4 %, B 1.0 %" in table
+    # None is said, too: silence would be no figure.
+    sound = as_rows(comparison(), "a", "b", markdown=True)
+    assert "errors: a 0.0 %, b 0.0 %; 0 pairs" in sound
