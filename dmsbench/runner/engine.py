@@ -284,8 +284,13 @@ class LocalEngine:
             memory[batch[0][1]] = Outcome.failed("model_error", trouble.reason)
             return 0, trouble.memory
         half = len(batch) // 2
-        one, other = (self._answer_batch(arm, state, some) for some in (batch[:half], batch[half:]))
-        return max(one[0], other[0]), trouble.memory or one[1] or other[1]
+        most, short = self._answer_batch(arm, state, batch[:half])
+        # What memory sufficed for in one half need not be found out again in the other.
+        size = most if trouble.memory and most else len(batch)
+        for some in batches(batch[half:], size):
+            fitted, lacking = self._answer_batch(arm, state, some)
+            most, short = max(most, fitted), short or lacking
+        return most, trouble.memory or short
 
 
 def _affordable(rows: Sequence[tuple[int, ContentKey, _Cell]], size: int) -> int:

@@ -116,7 +116,7 @@ def key_maker(job: Job, name: str, settings: dict[str, Any]) -> Callable[[Block,
         "libraries": dict(libraries()),
         **_searched(job.suite),
     }
-    known: dict[tuple[int, View], str] = {}
+    known: dict[tuple[int, View], tuple[Block, ImagePlan, str]] = {}
 
     @functools.cache
     def of_all() -> str:
@@ -127,8 +127,10 @@ def key_maker(job: Job, name: str, settings: dict[str, Any]) -> Callable[[Block,
         return digest([sample.id for sample in block.samples])
 
     def key(block: Block, plan: ImagePlan) -> str:
-        if (block.index, plan.image) in known:
-            return known[block.index, plan.image]
+        found = known.get((block.index, plan.image))
+        # A probe may ask for a piece cut out of this one: its place is the same, its key is not.
+        if found is not None and found[0] is block and found[1] is plan:
+            return found[2]
         involved = {view.corruption for view in (plan.image, *plan.texts) if not view.is_clean}
         content: dict[str, Any] = {
             "common": of_all(),
@@ -141,8 +143,9 @@ def key_maker(job: Job, name: str, settings: dict[str, Any]) -> Callable[[Block,
         if any(map(truth.concerns, (plan.image, *plan.texts))):
             reasons = [[truth.reason(s, plan.image, text) for text in plan.texts] for s in block.samples]
             content["left_out"] = reasons if any(map(any, reasons)) else []
-        known[block.index, plan.image] = digest(content)
-        return known[block.index, plan.image]
+        made = digest(content)
+        known[block.index, plan.image] = block, plan, made
+        return made
 
     return key
 

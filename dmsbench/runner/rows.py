@@ -37,17 +37,20 @@ class Outcome:
 
     @classmethod
     def of(cls, answers: Answers, index: int) -> Outcome:
-        """One row of a model's answers; a probability that is not finite is a model's error."""
+        """One row of a model's answers; a probability or weight that is not finite is a model's error."""
         sure, margin = float(answers.confidence[index]), float(answers.margin[index])
         if not math.isfinite(sure):
             return cls.failed("model_error", "the model's scores are not finite")
+        weights = None if answers.weights is None else tuple(map(float, answers.weights[index]))
+        if weights is not None and not all(map(math.isfinite, weights)):
+            return cls.failed("model_error", "the model's modality weights are not finite")
         signals = answers.signals
         return cls(
             "ok",
             prediction=answers.texts[index],
             confidence=sure,
             margin=margin if math.isfinite(margin) else None,
-            weights=None if answers.weights is None else tuple(map(float, answers.weights[index])),
+            weights=weights,
             signals=None
             if signals is None
             else (

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -65,17 +65,21 @@ def verify_batch(job: Job, arms: Sequence[Arm[Any]]) -> list[Verified]:
 
 def _verified(job: Job, arm: Arm[Any]) -> Verified:
     whole = job.plan.blocks[0]
-    images = [ImagePlan(plan.image, _spread(plan.texts, TEXTS)) for plan in _spread(job.plan.images, IMAGES)]
+    keys = {plan.image: arm.key_of(whole, plan) for plan in _spread(job.plan.images, IMAGES)}
+    images = [
+        ImagePlan(plan.image, _spread(plan.texts, TEXTS)) for plan in job.plan.images if plan.image in keys
+    ]
     block = Block(whole.index, whole.samples[:SAMPLES])
     batched, alone = [], []
     with tempfile.TemporaryDirectory() as temporary:
         again = RunFolder(Path(temporary))
-        # The keys are those of the run's own parts: the probe's pieces are cut out of them.
-        engine_of(job, [arm], again, batch_size=1).run(Plan((block,), tuple(images)))
+        # Under the names of the run's own parts, out of which the probe's pieces are cut.
+        probe = replace(arm, key_of=lambda _block, plan: keys[plan.image])
+        engine_of(job, [probe], again, batch_size=1).run(Plan((block,), tuple(images)))
         for plan in images:
-            key = arm.key_of(whole, plan)
             one, other = (
-                folder.read_part(arm.name, key).to_pandas().set_index(_ROW) for folder in (job.folder, again)
+                folder.read_part(arm.name, keys[plan.image]).to_pandas().set_index(_ROW)
+                for folder in (job.folder, again)
             )
             batched.append(one.loc[other.index])
             alone.append(other)

@@ -139,7 +139,7 @@ def stamps(folder: Path) -> dict[str, tuple[int, int]]:
 
 def leftovers(folder: Path) -> list[Path]:
     """Files that were being written when something ended."""
-    return [path for path in folder.rglob("*.tmp")]
+    return list(folder.rglob("*.tmp"))
 
 
 def slowly(_prompts: Sequence[Prompt]) -> None:

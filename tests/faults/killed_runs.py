@@ -16,9 +16,10 @@ from functools import wraps
 from pathlib import Path
 from typing import Any
 
+from faulty_run import WordModel, ready, run, slowly
+
 import dmsbench.runner.views as views
 from dmsbench.runner.store import RunFolder
-from faulty_run import WordModel, ready, run, slowly
 
 PHASES = ("planning", "corrupting", "answering", "writing a part", "writing the manifest", "between")
 
@@ -59,7 +60,7 @@ def main() -> None:
         if child == 0:
             try:
                 one_run(file, Path(out), board)
-            except BaseException as error:
+            except BaseException as error:  # noqa: BLE001 whatever it was: the parent is told, and goes on
                 print(f"{type(error).__name__}: {error}", file=sys.stderr, flush=True)
                 os._exit(9)
             os._exit(0)

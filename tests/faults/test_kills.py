@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-import random
 import subprocess
 import sys
 import time
 from collections import Counter
 from pathlib import Path
 
+import numpy as np
 from counted import count
 from faulty_run import leftovers, parts, ready, stamps, write_suite
 
@@ -48,7 +48,7 @@ class Runs:
 
 
 def test_killed_at_random_moments_and_continued(tmp_path: Path) -> None:
-    file, rng = write_suite(tmp_path / "suite"), random.Random(11)
+    file, rng = write_suite(tmp_path / "suite"), np.random.default_rng(11)
     runs, phases, kills, series = Runs(file), Counter[str](), 0, 0
     try:
         began = time.monotonic()

@@ -27,7 +27,10 @@ def test_severities_that_are_none(dmsbench: Callable[..., Any], text: str) -> No
 
 def test_a_batch_size_that_is_none(dmsbench: Callable[..., Any]) -> None:
     done = dmsbench("run", "--suite", "smoke", "--batch-size", "²")
-    assert (done.code, done.err) == (2, "dmsbench: --batch-size '²': use a positive number or auto\n")
+    assert (done.code, done.err) == (
+        2,
+        "dmsbench: --batch-size '²': use a number from 1 to 1,000,000, or auto\n",
+    )
 
 
 def test_brackets_are_no_markup_and_errors_are_explained(

@@ -204,7 +204,10 @@ def test_dry_run_writes_nothing(tmp_path: Path, dmsbench: Call) -> None:
         (["run", "--suite", "smoke", "--corruption", "ocluson"], "did you mean 'occlusion'?"),
         (["run", "--suite", "smoke", "--severity", "6"], "--severity '6': use numbers from 1 to 5"),
         (["run", "--suite", "smoke", "--severity", "x"], "--severity 'x': use numbers from 1 to 5"),
-        (["run", "--suite", "smoke", "--batch-size", "0"], "--batch-size '0': use a positive number or auto"),
+        (
+            ["run", "--suite", "smoke", "--batch-size", "0"],
+            "--batch-size '0': use a number from 1 to 1,000,000, or auto",
+        ),
         (["run", "--suite", "smoke", "--device", "warp"], "device 'warp' cannot be used"),
         (["run", "--suite", "smoke", "--data", "none.jsonl"], "none.jsonl"),
         (["run", "--suite", "smoke", "--images", "x"], "--images belongs to --data"),
