@@ -117,9 +117,7 @@ def run(
     for model in models or (WordModel(),):
         arms.append(Arm(model.name, model, key_maker(job, model.name, model.settings())))
         entries[model.name] = model_entry(parse(f"{model.name}=tiny-llava-scenes"), model.settings())
-    return execute(
-        job, arms, entries, batch_size=batch_size, workers=workers, conduct=conduct, fresh=fresh
-    )
+    return execute(job, arms, entries, batch_size=batch_size, workers=workers, conduct=conduct, fresh=fresh)
 
 
 def parts(folder: Path) -> dict[str, bytes]:
