@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from small_suite import SUITE
 
 from dmsbench.models.spec import checkpoint_folder
 
@@ -40,18 +41,6 @@ def command(tmp_path: Path) -> Command:
         )
 
     return call
-
-
-SUITE = """\
-name: tiny
-task: vqa
-dataset: {name: easy_vqa}
-models: [baseline]
-score: exact_match
-limit: 6
-severities: [3]
-grid: {image: [fog], text: [keyboard]}
-"""
 
 
 @pytest.fixture(scope="session")

@@ -119,6 +119,42 @@ def test_code_that_is_allowed_runs_is_warned_of_and_is_part_of_the_keys(with_cod
         StaticModel(with_code)
 
 
+@pytest.mark.parametrize("words", [("run", "--out", "results", "--quiet"), ("fit", "--out", "scheduler")])
+def test_commands_refuse_code_in_one_line(
+    with_code: Path, mark: Path, command: Callable[..., Any], words: tuple[str, ...]
+) -> None:
+    model = ("--model", f"mine={with_code}") if words[0] == "run" else (f"mine={with_code}",)
+    if words[0] == "fit":  # takes those only whose type it knows
+        change(with_code / "config.json", model_type="llava")
+    done = command(*words, *model, "--suite", "smoke", "--limit", "4")
+    assert done.returncode == 2 and done.stdout == ""
+    assert done.stderr.count("\n") == 1 and "--trust-remote-code" in done.stderr
+    assert not mark.exists()
+
+
+def test_run_with_the_flag_warns_even_when_quiet_and_records_the_code(
+    with_code: Path, mark: Path, command: Callable[..., Any], tmp_path: Path
+) -> None:
+    words = (
+        "run",
+        "--suite",
+        "smoke",
+        "--limit",
+        "2",
+        "--corruption",
+        "clean",
+        "--model",
+        f"mine={with_code}",
+    )
+    home = {"HF_MODULES_CACHE": str(tmp_path / "modules")}
+    done = command(*words, "--quiet", "--trust-remote-code", env=home)
+    assert done.returncode == 0, done.stderr
+    assert mark.exists() and f"'{with_code}' runs code of its own (modeling_mine.py)" in done.stderr
+    (manifest,) = tmp_path.rglob("manifest.json")
+    settings = json.loads(manifest.read_text())["models"]["mine"]["settings"]
+    assert len(settings["remote_code"]) == 32
+
+
 def test_stock_checkpoints_have_no_code_in_their_settings(checkpoint: Path) -> None:
     model = LlavaModel(checkpoint)
     assert "remote_code" not in model.settings()

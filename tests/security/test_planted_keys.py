@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import SUITE
 from counted import count
+from small_suite import SUITE
 
 KEYS = (
     "HF_TOKEN",
