@@ -74,7 +74,7 @@ def test_scheduled_models_are_reported_with_their_controls(
     table = dmsbench("compare", "baseline", "fitted", "--out", out).out
     assert "unseen family" in table and "image:noise" in table and "of another one of its family" in table
     rows = dmsbench("compare", "baseline", "fitted", "--out", out, "--format", "csv").out.splitlines()
-    assert rows[-1].startswith("image:noise+text:character,") and rows[-1].endswith(",,,0,")
+    assert rows[-1].startswith("image:noise+text:character,") and rows[-1].endswith(",,,0,,0.0,0.0")
     markdown = dmsbench("compare", "baseline", "fitted", "--out", out, "--format", "markdown").out
     assert "| unseen family (12) |" in markdown
     plain = json.loads(dmsbench("compare", "baseline", "dms", "--out", out, "--format", "json").out)
