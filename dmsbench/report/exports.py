@@ -24,8 +24,7 @@ def report_dict(report: Report) -> dict[str, Any]:
     """The stable JSON of ``report``; scores are shares in [0, 1], undefined numbers null.
 
     ``leaderboard``: as leaderboard.json has it. ``by_corruption``: ``[{corruption, models: {NAME: {score,
-    ci_low, ci_high, n_left_out, curve: [{severity, score, ci_low,
-    ci_high}]}}}]``, severity 0 clean.
+    ci_low, ci_high, n_left_out, curve: [{severity, score, ci_low, ci_high}]}}}]``, severity 0 clean.
     ``unfinished``: models left out because records are missing. ``folder``, ``files``: where the run lies,
     and the names of what was written into it.
     """
