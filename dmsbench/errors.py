@@ -9,14 +9,20 @@
     ├── HangingModelError         3   a model that does not come back
     └── StoppedRunError         130   a run that was asked to stop
 
-Every message is one line: what was wrong, where, what to do.
+Every message is one line of at most ``LONGEST_MESSAGE`` characters: what was wrong, where, what to do.
 """
 
 from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
-from typing import ClassVar
+from typing import Any, ClassVar
+
+#: Characters of a message: it may quote what somebody wrote a megabyte of.
+LONGEST_MESSAGE = 3000
+
+#: Characters of a name that nobody knows.
+_LONGEST_NAME = 200
 
 
 class DmsbenchError(Exception):
@@ -26,7 +32,25 @@ class DmsbenchError(Exception):
 
     def __init__(self, message: str) -> None:
         # Messages quote what others say, and libraries like to say it on several lines.
-        super().__init__(" ".join(line.strip() for line in message.splitlines() if line.strip()))
+        super().__init__(shortened(" ".join(line.strip() for line in message.splitlines() if line.strip())))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Errors come back from worker processes, where only their message is known.
+        return _remade, (type(self), str(self))
+
+
+def _remade(kind: type[DmsbenchError], message: str) -> DmsbenchError:
+    error = kind.__new__(kind)
+    DmsbenchError.__init__(error, message)
+    return error
+
+
+def shortened(message: str) -> str:
+    """A message without its middle where it is too long: its ends say what and what to do."""
+    if len(message) <= LONGEST_MESSAGE:
+        return message
+    end = LONGEST_MESSAGE // 3
+    return f"{message[: LONGEST_MESSAGE - end - 3]} … {message[-end:]}"
 
 
 class UnknownNameError(DmsbenchError):
@@ -34,6 +58,7 @@ class UnknownNameError(DmsbenchError):
 
     def __init__(self, what: str, name: str, known: Iterable[str]) -> None:
         names = sorted(known)
+        name = name if len(name) <= _LONGEST_NAME else f"{name[:_LONGEST_NAME]}…"
         near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
         hint = f"did you mean '{near[0]}'?" if near else f"known: {', '.join(names) or 'none'}"
         super().__init__(f"unknown {what} '{name}': {hint}")

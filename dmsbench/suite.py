@@ -31,6 +31,7 @@ from dmsbench.errors import SuiteError, UnknownNameError
 from dmsbench.grid import CLEAN_NAME, Condition, View
 from dmsbench.safe_names import RULE, shown, why_unsafe
 from dmsbench.score_names import SCORES
+from dmsbench.size_limits import LARGEST_SEED, MOST_RECORDS
 from dmsbench.suite_blocks import DatasetConfig, Grid, Joint, RetrievalConfig, Strict
 from dmsbench.suite_yaml import Lines, read_yaml
 
@@ -64,8 +65,8 @@ class Suite(Strict):
     retrieval: RetrievalConfig | None = None
     models: tuple[str, ...] = ("baseline", "dms")
     score: str
-    seed: int = Field(default=0, ge=0)
-    limit: int | None = Field(default=None, ge=1)
+    seed: int = Field(default=0, ge=0, le=LARGEST_SEED)
+    limit: int | None = Field(default=None, ge=1, le=MOST_RECORDS)
     severities: tuple[Severity, ...] = (1, 2, 3, 4, 5)
     profile: Literal["auto", "imagenet224", "tiny64", "calibrated"] = "auto"
     max_error_rate: float = Field(default=0.01, ge=0, le=1)

@@ -9,6 +9,9 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 import corruptions
 
+#: Pictures of scenes at most: their questions are all made before a run begins.
+MOST_SCENES = 1_000_000
+
 
 class Strict(BaseModel):
     """Takes no key that it does not know, and never changes."""
@@ -19,15 +22,17 @@ class Strict(BaseModel):
 class DatasetConfig(Strict):
     """``name: easy_vqa`` or ``scenes`` with a split, or ``local`` with a ``path`` and, if wanted, ``images``.
 
-    Scenes have a ``level`` of difficulty, by default 1, and a ``count`` of pictures.
+    ``allow_outside`` lets local data name images that lie outside of their folder. Scenes have a ``level`` of
+    difficulty, by default 1, and a ``count`` of pictures.
     """
 
     name: Literal["easy_vqa", "scenes", "local"]
     split: str = "test"
     path: Path | None = None
     images: Path | None = None
+    allow_outside: bool = False
     level: Annotated[int, Field(ge=1, le=3)] | None = None
-    count: Annotated[int, Field(ge=1)] | None = None
+    count: Annotated[int, Field(ge=1, le=MOST_SCENES)] | None = None
 
     @model_validator(mode="after")
     def _local_has_a_path(self) -> DatasetConfig:
@@ -35,6 +40,8 @@ class DatasetConfig(Strict):
             raise ValueError("'path' belongs to the local data set, and the local data set needs one")
         if self.name != "local" and self.images is not None:
             raise ValueError("'images' belongs to the local data set")
+        if self.name != "local" and self.allow_outside:
+            raise ValueError("'allow_outside' belongs to the local data set")
         return self
 
     @model_validator(mode="after")

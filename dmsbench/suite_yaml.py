@@ -10,8 +10,13 @@ from typing import Any
 import yaml
 
 from dmsbench.errors import SuiteError
+from dmsbench.plain_files import read_text
 
 Location = tuple[str | int, ...]
+#: Of a suite file; those that ship have 2 KiB.
+MOST_BYTES = 2**20
+#: Keys of all mappings together once those that YAML takes from elsewhere are there.
+MOST_KEYS = 100_000
 #: A mapping's keys that YAML takes from elsewhere.
 _MERGE = "tag:yaml.org,2002:merge"
 
@@ -43,10 +48,9 @@ def read_yaml(path: Path) -> tuple[Any, Lines]:
     Raises SuiteError for a file that cannot be read, is no YAML or has a key twice in one mapping.
     """
     try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
-        raise SuiteError(f"{path}: cannot be read ({reason})") from None
+        text = read_text(path, MOST_BYTES)
+    except ValueError as error:
+        raise SuiteError(f"{path}: cannot be read ({error})") from None
     try:
         loader = yaml.SafeLoader(text)
         try:
@@ -54,6 +58,7 @@ def read_yaml(path: Path) -> tuple[Any, Lines]:
             if node is None:
                 return None, Lines()
             found = list(_located(node, path, (), set()))
+            _check_merges(node, path)
             data = loader.construct_document(node)
         finally:
             loader.dispose()
@@ -63,6 +68,9 @@ def read_yaml(path: Path) -> tuple[Any, Lines]:
         raise SuiteError(f"{path}:{where} not valid YAML ({getattr(error, 'problem', error)})") from None
     except RecursionError:
         raise SuiteError(f"{path}: nested too deeply") from None
+    except (ValueError, TypeError, ArithmeticError, LookupError, AttributeError) as error:
+        # What is tagged, or looks like a date or a number, and is none.
+        raise SuiteError(f"{path}: not valid YAML ({error})") from None
     words: dict[str, int] = {}
     for _, line, word in found:
         if word is not None:
@@ -96,6 +104,30 @@ def _located(
         for i, value in enumerate(node.value):
             yield (*at, i), value.start_mark.line + 1, None
             yield from _below(value, path, (*at, i), visited)
+
+
+def _check_merges(node: yaml.Node, path: Path) -> None:
+    """Raises SuiteError where merging makes too many keys: ten mappings of ten, ten levels deep, are 10¹⁰."""
+    sizes: dict[int, int] = {}
+
+    def size(of: yaml.Node) -> int:
+        if id(of) not in sizes:
+            sizes[id(of)] = MOST_KEYS  # of what holds itself, until it is known
+            found = 0
+            if isinstance(of, yaml.MappingNode):
+                for key, value in of.value:
+                    merged = key.tag == _MERGE
+                    within = size(value)
+                    found += within if merged else 1
+            elif isinstance(of, yaml.SequenceNode):
+                found = sum(size(value) for value in of.value)
+            sizes[id(of)] = found
+            if found > MOST_KEYS:
+                line = of.start_mark.line + 1
+                raise SuiteError(f"{path}: line {line}: more than {MOST_KEYS:,} keys once all are merged")
+        return sizes[id(of)]
+
+    size(node)
 
 
 def _below(

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from dmsbench.cli.options import TrustRemoteCode
+from dmsbench.cli.options import MOST_THREADS, AllowOutside, TrustRemoteCode
 from dmsbench.errors import DmsbenchError
 from dmsbench.models.spec import LOADING
 
@@ -62,6 +62,7 @@ def fit(
         Path | None,
         typer.Option("--images", help="Image folder of --data; by default the file's own folder."),
     ] = None,
+    allow_outside: AllowOutside = False,
     corruption: Annotated[
         list[str] | None,
         typer.Option("--corruption", help="Fit on this corruption instead of the usual ones. Repeatable."),
@@ -111,7 +112,8 @@ def fit(
     seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of corruptions, split and network.")] = 0,
     device: Annotated[str, typer.Option("--device", help="auto, cpu, cuda, cuda:1, mps.")] = "auto",
     threads: Annotated[
-        int | None, typer.Option("--threads", min=1, help="CPU threads; by default all cores.")
+        int | None,
+        typer.Option("--threads", min=1, max=MOST_THREADS, help="CPU threads; by default all cores."),
     ] = None,
     trust_remote_code: TrustRemoteCode = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress, no tables.")] = False,
@@ -137,7 +139,9 @@ def fit(
     _check_task(loaded, source, mwcl)
     loaded.differing()  # a missing backend must not cost the seconds that importing torch takes
     families = chosen_families(corruption or (), held_out or ())
-    dataset = _training_data(loaded, data, images)
+    if allow_outside and data is None:
+        raise DmsbenchError("--allow-outside belongs to --data: give the question file too")
+    dataset = _training_data(loaded, data, images, allow_outside)
 
     import torch
     from rich.console import Console
@@ -192,18 +196,17 @@ def _fitting(spec: ModelSpec, suite: Suite, device: str) -> Callable[..., tuple[
     return partial(fitting.fit, adapter, batch_size=fitting.rows_a_batch(adapter))
 
 
-def _training_data(suite: Suite, data: Path | None, images: Path | None) -> Dataset:
+def _training_data(suite: Suite, data: Path | None, images: Path | None, allow_outside: bool) -> Dataset:
     from dmsbench.data import load_dataset
+    from dmsbench.runner.scoring import configured
 
     config = suite.dataset
     if data is not None:
         if config.path is not None and config.path.resolve() == data.resolve():
             raise DmsbenchError(f"--data {data}: suite '{suite.name}' tests on this file; fit on another")
-        found = load_dataset("local", path=data, images=images, task=suite.task)
+        found = load_dataset("local", path=data, images=images, task=suite.task, allow_outside=allow_outside)
         if config.path is not None:
-            shared = _pictures(found) & _pictures(
-                load_dataset("local", path=config.path, images=config.images, task=suite.task)
-            )
+            shared = _pictures(found) & _pictures(configured(config, suite.task))
             if shared:
                 raise DmsbenchError(
                     f"--data {data}: suite '{suite.name}' tests on {len(shared):,} of its pictures, "

@@ -26,9 +26,11 @@ from dmsbench.cli import (
     run_command,
     suite_command,
 )
-from dmsbench.errors import DmsbenchError, StoppedRunError
+from dmsbench.errors import DmsbenchError, StoppedRunError, shortened
 from dmsbench.plain_text import printable
 
+#: Where the exceptions come from that say that a command is over.
+_FRAMEWORKS = ("typer", "click")
 #: What a shell makes of a program whose reader is gone.
 READER_GONE = 141
 STOPPED = "stopped; nothing finished is lost: the same command continues"
@@ -52,8 +54,6 @@ class _Group(TyperGroup):
             raise
 
     def invoke(self, ctx: Any) -> Any:
-        from corruptions import CorruptionError
-
         try:
             found = super().invoke(ctx)
             sys.stdout.flush()
@@ -67,8 +67,9 @@ class _Group(TyperGroup):
             raise
         except KeyboardInterrupt:
             raise StoppedRunError(STOPPED) from None
-        except (DmsbenchError, CorruptionError, OSError):
-            if ctx.params.get("debug"):
+        except Exception as error:
+            # What the framework raises ends commands: it is none of ours, and says what it has to say.
+            if ctx.params.get("debug") and not type(error).__module__.startswith(_FRAMEWORKS):
                 traceback.print_exc()
             raise
 
@@ -150,8 +151,17 @@ def main() -> None:
         where = f"{error.filename}: " if error.filename else ""
         reason = error.strerror or str(error)
         _fail(f"{where}{reason}; nothing finished is lost: the same command continues", 2)
+    except MemoryError:
+        _fail("out of memory; a smaller --batch-size, --limit or data set needs less", 2)
+    except Exception as error:  # noqa: BLE001 - a line, and a traceback where it is asked for
+        _fail(
+            f"this is a fault of dmsbench: {type(error).__name__}: {error}; please report it: "
+            "'dmsbench --debug' before the command shows where",
+            2,
+        )
 
 
 def _fail(message: str, code: int) -> NoReturn:
-    print(printable(f"dmsbench: {message}"), file=sys.stderr)
+    line = " ".join(part.strip() for part in message.splitlines() if part.strip())
+    print(printable(f"dmsbench: {shortened(line)}"), file=sys.stderr)
     sys.exit(code)

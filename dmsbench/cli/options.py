@@ -10,6 +10,9 @@ import typer
 
 from dmsbench.errors import DmsbenchError
 
+#: CPU threads at most: of more the libraries below crash.
+MOST_THREADS = 1024
+
 
 class TableFormat(str, Enum):
     """How a table is printed."""
@@ -35,6 +38,14 @@ TrustRemoteCode = Annotated[
     typer.Option(
         "--trust-remote-code",
         help="Run the Python code that a checkpoint brings, if it brings some. It can do all that you can.",
+    ),
+]
+
+AllowOutside = Annotated[
+    bool,
+    typer.Option(
+        "--allow-outside",
+        help="Let local data name images outside of the image folder: absolute, by .. or by a symbolic link.",
     ),
 ]
 

@@ -13,6 +13,8 @@ import typer
 
 from dmsbench.cli import completion
 from dmsbench.cli.options import (
+    MOST_THREADS,
+    AllowOutside,
     Format,
     Out,
     Quiet,
@@ -24,12 +26,12 @@ from dmsbench.cli.options import (
 from dmsbench.errors import DmsbenchError, StoppedRunError
 
 if TYPE_CHECKING:
-    from dmsbench.suite import Suite
+    from dmsbench.suite import DatasetConfig, Suite
 
 #: Rows a batch at most: what no machine's memory holds is a slip of the finger.
 MOST_ROWS = 1_000_000
-#: Worker processes and threads at most.
-MOST_WORKERS, MOST_THREADS = 256, 1024
+#: Worker processes at most.
+MOST_WORKERS = 256
 #: Workers that ``auto`` takes at most beside an accelerator: more were never busy.
 AUTOMATIC_WORKERS = 8
 
@@ -74,6 +76,7 @@ def run(
         Path | None,
         typer.Option("--images", help="Image folder of --data; by default the file's own folder."),
     ] = None,
+    allow_outside: AllowOutside = False,
     limit: Annotated[int | None, typer.Option("--limit", min=0, help="Samples; 0 takes all of them.")] = None,
     corruption: Annotated[
         list[str] | None,
@@ -170,19 +173,20 @@ def run(
     """
     from dmsbench.cli.output import warn
     from dmsbench.models.trust import trusting_code
-    from dmsbench.suite import DatasetConfig, load_suite
+    from dmsbench.suite import load_suite
 
     check_loudness(quiet=quiet, verbose=verbose)
     if images is not None and data is None:
         raise DmsbenchError("--images belongs to --data: give the question file too")
-    loaded = load_suite(suite).changed(
+    asked = load_suite(suite)
+    loaded = asked.changed(
         seed=seed,
         limit=limit or None,
         severities=None if severity is None else parse_severities(severity),
         only=corruption or (),
         models=model or (),
         include_false=include_false or (),
-        dataset=None if data is None else DatasetConfig(name="local", path=data, images=images),
+        dataset=_dataset(asked, data, images, allow_outside),
         score=score,
     )
     if limit == 0:
@@ -205,6 +209,23 @@ def run(
     with trusting_code(trust_remote_code, warn):
         code = _run(loaded, how)
     raise typer.Exit(code)
+
+
+def _dataset(
+    suite: Suite, data: Path | None, images: Path | None, allow_outside: bool
+) -> DatasetConfig | None:
+    """The data that the command line asks for; None: the suite's as they are."""
+    from dmsbench.suite import DatasetConfig
+
+    if data is not None:
+        return DatasetConfig(name="local", path=data, images=images, allow_outside=allow_outside)
+    if not allow_outside:
+        return None
+    if suite.dataset.name != "local":
+        raise DmsbenchError(
+            f"--allow-outside is of local data, and those of '{suite.name}' are not: give --data"
+        )
+    return suite.dataset.model_copy(update={"allow_outside": True})
 
 
 def _run(suite: Suite, how: _How) -> int:

@@ -49,6 +49,7 @@ def check(
     from dmsbench.models.spec import parse
     from dmsbench.plain_text import printable
     from dmsbench.report.sheets import sheet_of
+    from dmsbench.size_limits import check_size
     from dmsbench.suite import load_suite
 
     suite = load_suite(file)
@@ -56,6 +57,8 @@ def check(
         parse(model)
     check_split(suite.dataset.name, suite.dataset.split)
     suite.differing()
+    if suite.limit is not None and not data_check:
+        check_size(suite, suite.limit)
     job = _prepared(suite) if data_check else None
     found = suite_dict(suite, job)
     if format_ in (None, TableFormat.TABLE):

@@ -38,12 +38,13 @@ def load_dataset(
     level: int | None = None,
     count: int | None = None,
     task: str = "vqa",
+    allow_outside: bool = False,
 ) -> Dataset:
     """Loads a data set by name; raises DataError where it cannot be read at all.
 
-    ``path`` and ``images`` are of local data, ``level`` (by default 1) and ``count`` of scenes. ``task``:
-    ``vqa``, ``captioning`` or ``retrieval``, what the samples are for; easy-VQA has nothing to be searched.
-    Samples of retrieval are its queries: see ``base.Sample``.
+    ``path``, ``images`` and ``allow_outside`` are of local data, ``level`` (by default 1) and ``count`` of
+    scenes. ``task``: ``vqa``, ``captioning`` or ``retrieval``, what the samples are for; easy-VQA has nothing
+    to be searched. Samples of retrieval are its queries: see ``base.Sample``.
     """
     if name == "easy_vqa":
         from dmsbench.data import easy_vqa
@@ -59,7 +60,7 @@ def load_dataset(
         raise DataError("the local data set needs a path to a JSONL or Parquet file")
     from dmsbench.data import local
 
-    return local.load(path, images, task)
+    return local.load(path, images, task, allow_outside=allow_outside)
 
 
 __all__ = [

@@ -145,7 +145,7 @@ def fingerprint(samples: Sequence[Sample]) -> str:
     for group in sorted(images):
         try:
             content = hashlib.blake2b(_content(images[group]), digest_size=16).digest()
-        except OSError:
+        except (OSError, ValueError):
             content = b"absent"
         digest.update(json.dumps(group).encode() + content)
     return digest.hexdigest()
@@ -153,7 +153,9 @@ def fingerprint(samples: Sequence[Sample]) -> str:
 
 def _content(image: Path | Drawn) -> bytes:
     if isinstance(image, Path):
-        return image.read_bytes()
+        from dmsbench.data.image_files import content
+
+        return content(image)
     pixels = image.draw()
     return repr(pixels.shape).encode() + pixels.tobytes()
 
@@ -190,30 +192,16 @@ def commonest_answer(samples: Sequence[Sample]) -> Chance | None:
     return Chance(best / len(usable), "the commonest answer of the set, always given")
 
 
-#: Pillow's modes whose range is not known, in words.
-_WIDE = {"I": "32-bit integers", "F": "floating-point numbers"}
+def load_image(image: Path | Drawn) -> npt.NDArray[np.uint8]:
+    """An image as uint8 RGB, H×W×3: drawn, or read as ``image_files.read`` does.
 
-
-def load_image(path: Path | Drawn) -> npt.NDArray[np.uint8]:
-    """An image as uint8 RGB, H×W×3; of a file, EXIF orientation honoured, 16 bits cut to their upper 8.
-
-    Raises SampleError when the file is missing, truncated, too large, no image, or one of 32 bits a channel.
+    Raises SampleError where a file holds no picture that can be used.
     """
-    if not isinstance(path, Path):
-        return path.draw()
-    from PIL import Image, ImageOps
+    if not isinstance(image, Path):
+        return image.draw()
+    from dmsbench.data.image_files import UnusablePictureError, read
 
     try:
-        with Image.open(path) as picture:
-            upright = ImageOps.exif_transpose(picture)
-            if upright.mode.startswith("I;16"):
-                # Pillow's own conversion clips at 255: all but the darkest picture would turn white.
-                grey = (np.asarray(upright) >> 8).astype(np.uint8)
-                return np.repeat(grey[:, :, None], 3, axis=2)
-            if upright.mode in ("I", "F"):
-                raise SampleError(f"{path.name}: its pixels are {_WIDE[upright.mode]}; save it with 8 bits")
-            return np.asarray(upright.convert("RGB"), dtype=np.uint8)
-    except FileNotFoundError:
-        raise SampleError(f"{path.name}: no such image") from None
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise SampleError(f"{path.name}: not a readable image ({error})") from None
+        return read(image)
+    except UnusablePictureError as error:
+        raise SampleError(str(error)) from None

@@ -2,7 +2,8 @@
 
 A row is an object (JSONL, one a line) or a row of columns (Parquet) with
 
-    image      path of the image file, relative to the image folder and inside it
+    image      path of the image file, relative to the image folder and inside it: it may not be absolute,
+               contain ``..`` or lead out by a symbolic link, unless that is allowed by ``allow_outside``
     question   text
     answers    a list of texts, or one text; ``answer`` is read where ``answers`` is absent
     context    text, optional
@@ -56,6 +57,8 @@ _REFERENCES = {
 CAPTIONS_TELL: tuple[Topic, ...] = ("colour", "position", "count", "size", "text")
 #: What captioning asks of a row without a question.
 INSTRUCTION = "Describe the image."
+#: Characters of one text: no model reads as many, and a file of another kind has them.
+LONGEST_TEXT = 1_000_000
 _COLUMNS = ("id", "image", "question", "context", "title", *_REFERENCES["captioning"], "group", "about")
 _Row = tuple[int, Mapping[str, Any] | str]  # line from 1, and what it holds or why it holds nothing
 
@@ -100,14 +103,18 @@ class _Draft:
         )
 
 
-def load(path: Path, images: Path | None = None, task: str = "vqa") -> Dataset:
+def load(
+    path: Path, images: Path | None = None, task: str = "vqa", *, allow_outside: bool = False
+) -> Dataset:
     """The data set of a ``.jsonl``, ``.json`` (one object a line) or ``.parquet`` file.
 
-    ``images`` is the folder that image paths start from, by default the file's own. Whether an image is
-    there and readable shows only when it is opened. Chance is the rate of the commonest answer; captions and
-    retrieval have none, nor has a set where it is 1 (nothing can be above it) or no row is usable. Raises
-    DataError where the file or the folder cannot be read at all, the file is empty or of another kind, or a
-    Parquet file lacks a column.
+    ``images`` is the folder that image paths start from, by default the file's own; ``allow_outside``: they
+    may lead out of it. Whether an image is there and readable shows only when it is opened. Chance is the
+    rate of the commonest answer; captions and retrieval have none, nor has a set where it is 1 (nothing can
+    be above it) or no row is usable.
+
+    Raises DataError where the file or the folder cannot be read at all, the file is empty or of another kind,
+    or a Parquet file lacks a column.
     """
     folder = path.parent if images is None else images
     try:
@@ -124,7 +131,7 @@ def load(path: Path, images: Path | None = None, task: str = "vqa") -> Dataset:
     if not rows:
         wanted = "question and answers" if task == "vqa" else "captions"
         raise DataError(f"{path}: no rows; write one object with image, {wanted} a line")
-    drafts = [_read(line, row, folder, task) for line, row in rows]
+    drafts = [_read(line, row, folder, task, allow_outside) for line, row in rows]
     _part_ids(drafts)
     _part_groups(drafts)
     if task == "retrieval":
@@ -178,14 +185,15 @@ def _parquet_rows(path: Path, task: str) -> Iterator[_Row]:
     yield from enumerate(rows, start=1)
 
 
-def _read(line: int, row: Mapping[str, Any] | str, folder: Path, task: str) -> _Draft:
+def _read(line: int, row: Mapping[str, Any] | str, folder: Path, task: str, allow_outside: bool) -> _Draft:
     draft = _Draft(line, f"row-{line - 1}", folder)
     try:
         if isinstance(row, str):
             raise _RowError(row)
         draft.id = _name(row, "id", draft.id)
-        draft.image = _inside(folder, _text(row, "image"))
-        draft.group = _name(row, "group", "") or draft.image.relative_to(folder).as_posix()
+        draft.image = _image(folder, _text(row, "image"), allow_outside)
+        own = draft.image.relative_to(folder) if draft.image.is_relative_to(folder) else draft.image
+        draft.group = _name(row, "group", "") or own.as_posix()
         if task != "retrieval":
             told = task == "captioning" and row.get("question") is None
             draft.question = INSTRUCTION if told else _text(row, "question")
@@ -205,6 +213,8 @@ def _read(line: int, row: Mapping[str, Any] | str, folder: Path, task: str) -> _
 def _checked(key: str, value: object) -> str:
     if not isinstance(value, str):
         raise _RowError(f"{key} is not text")
+    if len(value) > LONGEST_TEXT:
+        raise _RowError(f"{key} has {len(value):,} characters; at most {LONGEST_TEXT:,} are read")
     try:
         value.encode("utf-8")
     except UnicodeEncodeError:
@@ -256,14 +266,19 @@ def _about(found: object) -> tuple[Topic, ...] | None:
     return tuple(topic for topic in TOPICS if topic in named)
 
 
-def _inside(folder: Path, image: str) -> Path:
+def _image(folder: Path, image: str, allow_outside: bool) -> Path:
     """The image's path; raises _RowError where it leaves the folder, through a symlink or by itself."""
     relative = Path(image)
     if "\0" in image or not relative.parts:
         raise _RowError(f"image {quoted(image)} is no file name")
+    if allow_outside:
+        return folder / relative
     root, target = os.path.realpath(folder), os.path.realpath(folder / relative)
     if relative.anchor or ".." in relative.parts or not Path(target).is_relative_to(root):
-        raise _RowError(f"image {quoted(image)} lies outside the image folder")
+        raise _RowError(
+            f"image {quoted(image)} lies outside the image folder; where that is meant, allow it by "
+            "--allow-outside or dataset.allow_outside"
+        )
     return folder / relative
 
 

@@ -17,6 +17,7 @@ from dmsbench.runner.plan import Block, ImagePlan, Plan, by_image, in_blocks, li
 from dmsbench.runner.records import RECORD_VERSION
 from dmsbench.runner.scoring import configured, on_split
 from dmsbench.runner.store import RunFolder, digest
+from dmsbench.size_limits import check_size
 from dmsbench.suite import Suite
 from dmsbench.tasks.scorers import Scorer, scorer
 from dmsbench.truth import LeftOut, Truth, included_though_false, left_out, lines
@@ -55,13 +56,15 @@ class Job:
 def prepare(suite: Suite, out: Path) -> Job:
     """Loads the data and plans the work; no model is touched.
 
-    Raises DataError where the data cannot be read or there are none, SuiteError where a backend is missing.
+    Raises DataError where the data cannot be read or there are none, SuiteError where a backend is missing
+    or the grid is too large.
     """
     settings = suite.differing()
     dataset = configured(suite.dataset, suite.task)
     samples = limited(dataset, suite.limit, suite.retrieval)
     if not samples:
         raise DataError(f"data set '{dataset.name}' has no samples{_asked(suite)}")
+    check_size(suite, len(samples))
     score = on_split(scorer(suite.score, suite.task), dataset)
     identity = {
         "suite": suite.name,

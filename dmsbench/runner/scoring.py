@@ -29,6 +29,7 @@ def configured(config: DatasetConfig, task: str) -> Dataset:
         level=config.level,
         count=config.count,
         task=task,
+        allow_outside=config.allow_outside,
     )
 
 

@@ -17,6 +17,9 @@ from dmsbench.data.base import Dataset, Sample
 from dmsbench.data.local import INSTRUCTION, load
 from dmsbench.errors import DataError
 
+OUTSIDE = (
+    "lies outside the image folder; where that is meant, allow it by --allow-outside or dataset.allow_outside"
+)
 GOOD = {"image": "a.png", "question": "What is it?", "answers": ["cat"]}
 
 
@@ -101,9 +104,9 @@ def test_lines_are_counted_as_editors_do(tmp_path: Path) -> None:
         ({"image": ""}, "empty image"),
         ({"image": "."}, "image '.' is no file name"),
         ({"image": "a\0.png"}, "image 'a\\x00.png' is no file name"),
-        ({"image": "../a.png"}, "image '../a.png' lies outside the image folder"),
-        ({"image": "x/../a.png"}, "image 'x/../a.png' lies outside the image folder"),
-        ({"image": "/etc/passwd"}, "image '/etc/passwd' lies outside the image folder"),
+        ({"image": "../a.png"}, f"image '../a.png' {OUTSIDE}"),
+        ({"image": "x/../a.png"}, f"image 'x/../a.png' {OUTSIDE}"),
+        ({"image": "/etc/passwd"}, f"image '/etc/passwd' {OUTSIDE}"),
         ({"id": True}, "id is not text"),
         ({"id": 1.5}, "id is not text"),
         ({"id": "\udfff"}, "id holds half a surrogate pair, which is no text"),
@@ -144,8 +147,8 @@ def test_symlinks_may_not_escape_but_the_folder_may_be_one(tmp_path: Path) -> No
     path = jsonl(tmp_path, *({**GOOD, "image": name, "id": name} for name in names))
     samples = by_id(load(path, tmp_path / "link"))
     faults = {name: samples[name].fault for name in names}
-    assert faults["leak.png"] == "line 1: image 'leak.png' lies outside the image folder"
-    assert faults["folder/secret.png"] == "line 2: image 'folder/secret.png' lies outside the image folder"
+    assert faults["leak.png"] == f"line 1: image 'leak.png' {OUTSIDE}"
+    assert faults["folder/secret.png"] == f"line 2: image 'folder/secret.png' {OUTSIDE}"
     assert faults["loop.png"] is faults["alias.png"] is None
 
 
