@@ -31,8 +31,10 @@ class DmsbenchError(Exception):
     exit_code: ClassVar[int] = 2
 
     def __init__(self, message: str) -> None:
-        # Messages quote what others say, and libraries like to say it on several lines.
-        super().__init__(shortened(" ".join(line.strip() for line in message.splitlines() if line.strip())))
+        # Messages quote what others say, and libraries like to say it on several lines; or what a command
+        # line held that is no text, which not every library can pass on.
+        line = " ".join(line.strip() for line in message.splitlines() if line.strip())
+        super().__init__(shortened(line).encode("utf-8", "replace").decode())
 
     def __reduce__(self) -> tuple[Any, ...]:
         # Errors come back from worker processes, where only their message is known.

@@ -237,7 +237,9 @@ def pick_device(wanted: str) -> str:
             return "cuda"
         return "mps" if torch.backends.mps.is_available() else "cpu"
     try:
-        torch.empty(1, device=wanted)
-    except (RuntimeError, AssertionError) as error:
-        raise ModelError(f"device '{wanted}' cannot be used: {str(error).splitlines()[0]}") from None
+        # And back: there is a device (meta) of which nothing is computed.
+        torch.zeros(1, device=wanted).tolist()
+    except (RuntimeError, AssertionError, NotImplementedError, ValueError) as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise ModelError(f"device '{wanted}' cannot be used: {reason}") from None
     return wanted

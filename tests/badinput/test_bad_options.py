@@ -92,6 +92,9 @@ def check_said(code: int, text: str) -> None:
 
 @trials(400)
 @given(where=st.sampled_from(FILLED), value=st.sampled_from(ODD) | st.text(max_size=12))
+@example(where=("run", "--device"), value="meta")
+@example(where=("run", "--include-false"), value="\udcff")
+@example(where=("run", "--score"), value="\udcff")
 @example(where=("run", "--threads"), value="99999999")
 @example(where=("fit", "--threads"), value="99999999")
 @example(where=("run", "--limit"), value=str(10**30))
