@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from dmsbench.data.names import one_line
 from dmsbench.plain_files import why_no_file
@@ -68,8 +68,10 @@ def read(path: Path) -> npt.NDArray[np.uint8]:
     if unfit is None:
         try:
             return _pixels(path)
+        except UnidentifiedImageError:
+            unfit = f"not a readable image (none of {', '.join(FORMATS)})"
         except _UNREADABLE as error:
-            told = one_line(str(error)).replace(repr(str(path)), "the file")
+            told = one_line(str(error))
             unfit = f"not a readable image ({told or type(error).__name__})"
     raise UnusablePictureError(f"{one_line(path.name)}: {unfit}")
 
@@ -85,7 +87,8 @@ def _pixels(path: Path) -> npt.NDArray[np.uint8]:
         # Pillow talks to whoever reads the terminal about tags and palettes.
         warnings.simplefilter("ignore")
         warnings.simplefilter("error", Image.DecompressionBombWarning)
-        with Image.open(path, formats=_known_formats()) as picture:
+        # Opened here: where Pillow opens and fails, it forgets to close.
+        with path.open("rb") as file, Image.open(file, formats=_known_formats()) as picture:
             _check_size(path, picture)
             upright = ImageOps.exif_transpose(picture)
             return _rgb(path, upright)
