@@ -57,13 +57,13 @@ def compare(
     from dmsbench.runner.find import check_comparable, pair
     from dmsbench.scores.paired import compare_pairs
     from dmsbench.scores.pairing import pair_rows
-    from dmsbench.scores.rows import read_rows
+    from dmsbench.scores.rows import COLUMNS, read_rows
     from dmsbench.truth import told
 
     began = time.monotonic()
     first, second = pair(a, b, out, suite)
     check_comparable(first, second)
-    pairs = pair_rows(read_rows(first.records()), read_rows(second.records()))
+    pairs = pair_rows(read_rows(first.records(COLUMNS)), read_rows(second.records(COLUMNS)))
     result = compare_pairs(pairs, seed=seed)
     fitted = {name for side in (first, second) for name in fitted_on(side.manifest["models"][side.model])}
     groups = grouped(pairs, fitted, seed=seed)

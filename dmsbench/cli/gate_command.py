@@ -40,10 +40,11 @@ def gate(
     from dmsbench.report.exports import gate_dict, gate_sheet
     from dmsbench.report.tables import gate_table
     from dmsbench.runner.find import check_comparable, pair
+    from dmsbench.scores.rows import COLUMNS
 
     first, second = pair(reference, candidate, out)
     check_comparable(first, second)
-    result = gating.evaluate(first.records(), second.records(), tolerance=tolerance, seed=seed)
+    result = gating.evaluate(first.records(COLUMNS), second.records(COLUMNS), tolerance=tolerance, seed=seed)
     verdict = "passed" if result.passed else f"failed: {len(result.failures)} of {len(result.checks)} checks"
     lines = [
         *(f"note: {note}" for note in result.notes),

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
+import pyarrow as pa
+
 from dmsbench.errors import NotComparableError
 from dmsbench.report.groups import Groups, grouped
 from dmsbench.report.leaderboard import Leaderboard, ReportInfo, build
@@ -20,7 +22,7 @@ from dmsbench.scores.calibration import Calibration, calibration
 from dmsbench.scores.paired import compare_pairs
 from dmsbench.scores.pairing import pair_rows
 from dmsbench.scores.retrieval import RetrievalScores, retrieval_scores, sample_directions
-from dmsbench.scores.rows import Rows, read_rows
+from dmsbench.scores.rows import COLUMNS, Rows, read_rows
 from dmsbench.truth import told
 
 if TYPE_CHECKING:
@@ -92,7 +94,7 @@ def read_run(folder: RunFolder, manifest: Mapping[str, Any], *, full: bool = Tru
     chance = (manifest["chance"] or {}).get("value")
     identity, data = manifest["identity"], manifest["dataset"]
     models = {
-        name: score_model(folder.records(name), identity["task"], chance, (*SCHEDULING, *CALIBRATION))
+        name: score_model(folder, name, identity["task"], chance, (*SCHEDULING, *CALIBRATION))
         for name in finished
     }
     rows = {name: model.rows for name, model in models.items()}
@@ -134,20 +136,32 @@ def info_of(manifest: Mapping[str, Any]) -> ReportInfo:
 
 
 def score_model(
-    records: pd.DataFrame, task: str, chance: float | None, measures: Sequence[str] = ()
+    folder: RunFolder, model: str, task: str, chance: float | None, measures: Sequence[str] = ()
 ) -> ModelScores:
     """One model's scores, from its records; ``measures`` are further columns that the rows are to hold.
 
-    Raises ValueError on invalid records (``rows.read_rows``).
+    Raises NotComparableError where records are missing, ValueError on invalid ones (``rows.read_rows``).
     """
     searching = task == "retrieval"
-    rows = read_rows(records, (*measures, *(("rank",) if searching else ())))
+    of_sample = "direction" if searching else "references"
+    measures = (*measures, *(("rank",) if searching else ()))
+    table = folder.table(model, tuple(dict.fromkeys((*COLUMNS, *measures, of_sample))))
+    firsts = _first_of_samples(table.select(["sample_id", of_sample]))
+    rows = read_rows(table.select([*COLUMNS, *measures]).to_pandas(), measures)
+    del table
     return ModelScores(
         rows=rows,
         card=scorecard_of_table(ScoreTable.from_rows(rows), chance=chance),
-        types=None if searching else answer_type_scores(rows, sample_types(records)),
-        searches=retrieval_scores(rows, sample_directions(records)) if searching else None,
+        types=None if searching else answer_type_scores(rows, sample_types(firsts)),
+        searches=retrieval_scores(rows, sample_directions(firsts)) if searching else None,
     )
+
+
+def _first_of_samples(table: pa.Table) -> pd.DataFrame:
+    """The first record of each sample: lists of a million records are gigabytes, of a sample few."""
+    seen = table["sample_id"].to_pandas().duplicated().to_numpy()
+    found: pd.DataFrame = table.filter(pa.array(~seen)).to_pandas()
+    return found
 
 
 def _pairs(rows: Mapping[str, Rows], manifest: Mapping[str, Any]) -> tuple[PairScores, ...]:

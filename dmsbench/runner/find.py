@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,9 +27,9 @@ class Entrant:
         """How it is named in messages."""
         return f"{self.model} ({self.folder.path})"
 
-    def records(self) -> pd.DataFrame:
-        """Its records; raises NotComparableError where the run is not finished."""
-        return self.folder.records(self.model)
+    def records(self, columns: Sequence[str] | None = None) -> pd.DataFrame:
+        """Its records, of some columns or all; raises NotComparableError where the run is not finished."""
+        return self.folder.records(self.model, columns)
 
 
 def runs(out: Path, suite: str | None = None) -> list[RunFolder]:

@@ -159,17 +159,27 @@ class RunFolder:
         missing = sum(not self.part(model, part["key"]).is_file() for part in parts)
         return f"{missing} of {len(parts)} parts" if missing else None
 
-    def records(self, model: str) -> pd.DataFrame:
-        """All records of a model, in the manifest's order, names as categories.
+    def records(self, model: str, columns: Sequence[str] | None = None) -> pd.DataFrame:
+        """All records of a model, in the manifest's order, names as categories; ``columns`` as of ``table``.
 
         Raises NotComparableError where parts are missing: the run is not finished.
+        """
+        return frame([self.table(model, columns)])
+
+    def table(self, model: str, columns: Sequence[str] | None = None) -> pa.Table:
+        """As ``records``, as one table, equal dictionaries throughout.
+
+        ``columns`` are all that is kept, sample ids then as a dictionary too: texts that nobody looks at are
+        most of what records take. Parts are checked whole all the same.
         """
         missing = self.lacks(model)
         if missing:
             raise NotComparableError(
                 f"{self.path}: '{model}' lacks {missing}; run the suite again to complete it"
             )
-        return frame(list(self.tables(model)))
+        return _joined(
+            [table if columns is None else _narrowed(table, columns) for table in self.tables(model)], columns
+        )
 
     def tables(self, model: str) -> Iterator[pa.Table]:
         """The parts of a model, one after the other, in the manifest's order; raises as ``read_part``."""
@@ -217,9 +227,19 @@ def _check_names(manifest: Mapping[str, Any], path: Path) -> None:
                 )
 
 
+def _narrowed(table: pa.Table, columns: Sequence[str]) -> pa.Table:
+    kept = table.select(list(columns))
+    place = kept.schema.get_field_index("sample_id")
+    return kept if place < 0 else kept.set_column(place, "sample_id", kept["sample_id"].dictionary_encode())
+
+
+def _joined(tables: Sequence[pa.Table], columns: Sequence[str] | None = None) -> pa.Table:
+    if not tables:
+        tables = [SCHEMA.empty_table() if columns is None else _narrowed(SCHEMA.empty_table(), columns)]
+    return pa.concat_tables(tables).unify_dictionaries()
+
+
 def frame(tables: Sequence[pa.Table]) -> pd.DataFrame:
     """Parts as one frame; dictionary columns become categories."""
-    if not tables:
-        tables = [SCHEMA.empty_table()]
-    joined: pd.DataFrame = pa.concat_tables(tables).unify_dictionaries().to_pandas()
-    return joined
+    found: pd.DataFrame = _joined(tables).to_pandas()
+    return found

@@ -71,7 +71,7 @@ def build_board(group: Group) -> Board:
     chance = (manifest["chance"] or {}).get("value")
     task = manifest["identity"]["task"]
     scores: dict[str, ModelScores] = {
-        label: score_model(model.records(), task, chance) for label, model in named.items()
+        label: score_model(model.folder, model.model, task, chance) for label, model in named.items()
     }
     pairs = judged(differences({label: one.rows for label, one in scores.items()}))
     board = build(
