@@ -79,13 +79,16 @@ def retrieval_scores(
 
     ``directions`` gives samples their direction by id; samples that it does not hold are in no score. All
     intervals are of one bootstrap clustered by image, so that the sum's knows how the directions hang
-    together. Raises ValueError where an ok row of theirs has no rank.
+    together. Raises ValueError where an ok row of theirs has no rank, or one that
+    is no whole number from 1.
     """
     check_settings(replicates=replicates, level=level)
     rank = rows.measures["rank"]
     of_sample = np.array([directions.get(sample, "") for sample in rows.samples], dtype=object)[rows.sample]
     if (rows.ok & (of_sample != "") & np.isnan(rank)).any():
         raise ValueError("a record of retrieval has status ok and no rank")
+    if (rows.ok & (of_sample != "") & ~((rank >= 1) & (rank == np.floor(rank)))).any():
+        raise ValueError("a record of retrieval has a rank that is no whole number from 1")
     asked = [name for name in DIRECTIONS if (of_sample == name).any()]
     is_clean = np.array([condition.is_clean for condition in rows.conditions], dtype=np.bool_)
     shape = (len(rows.groups), len(rows.conditions))

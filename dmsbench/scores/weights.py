@@ -20,6 +20,9 @@ MEASURES = (*WEIGHTS, "consistency")
 """The columns of the records that ``weight_response`` reads."""
 _ROUNDING = 1e-6  # weights are recorded in single precision
 
+_SINGLE = 1e-4
+"""Room for weights that were rounded to single precision, or half."""
+
 
 class Trend(str, Enum):
     """What a curve does with severity, by its means alone, from the smallest severity to the largest."""
@@ -67,10 +70,14 @@ def weight_response(
     """The response of one model's rows, read with ``MEASURES``; None where no row was scheduled: where
     none had both modalities, of which signals are measured.
 
-    Intervals are those of the scorecard: bootstrap clustered by group.
+    Intervals are those of the scorecard: bootstrap clustered by group. Raises ValueError for weights outside
+    [0, 1] beyond rounding.
     """
     image, text = (rows.measures[name] for name in WEIGHTS)
     weighted = rows.ok & ~np.isnan(image) & ~np.isnan(text)
+    for weights in (image[weighted], text[weighted]):
+        if ((weights < -_SINGLE) | (weights > 1.0 + _SINGLE)).any():
+            raise ValueError("a modality's weight lies outside [0, 1]")
     if not (weighted & ~np.isnan(rows.measures["consistency"])).any():
         return None
 
