@@ -8,6 +8,8 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 import corruptions
+from dmsbench.data.row_files import KEYS
+from dmsbench.errors import UnknownNameError
 
 #: Pictures of scenes at most: their questions are all made before a run begins.
 MOST_SCENES = 1_000_000
@@ -22,14 +24,15 @@ class Strict(BaseModel):
 class DatasetConfig(Strict):
     """``name: easy_vqa`` or ``scenes`` with a split, or ``local`` with a ``path`` and, if wanted, ``images``.
 
-    ``allow_outside`` lets local data name images that lie outside of their folder. Scenes have a ``level`` of
-    difficulty, by default 1, and a ``count`` of pictures.
+    ``columns`` says what local data call the keys of a row, ``allow_outside`` lets them name images that lie
+    outside of their folder. Scenes have a ``level`` of difficulty, by default 1, and a ``count`` of pictures.
     """
 
     name: Literal["easy_vqa", "scenes", "local"]
     split: str = "test"
     path: Path | None = None
     images: Path | None = None
+    columns: dict[str, str] = Field(default_factory=dict)
     allow_outside: bool = False
     level: Annotated[int, Field(ge=1, le=3)] | None = None
     count: Annotated[int, Field(ge=1, le=MOST_SCENES)] | None = None
@@ -40,6 +43,11 @@ class DatasetConfig(Strict):
             raise ValueError("'path' belongs to the local data set, and the local data set needs one")
         if self.name != "local" and self.images is not None:
             raise ValueError("'images' belongs to the local data set")
+        if self.name != "local" and self.columns:
+            raise ValueError("'columns' belongs to the local data set")
+        for key in self.columns:
+            if key not in KEYS:
+                raise ValueError(f"columns: {UnknownNameError('key of a row', key, KEYS)}")
         if self.name != "local" and self.allow_outside:
             raise ValueError("'allow_outside' belongs to the local data set")
         return self

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from dmsbench.data.base import Chance, Dataset, Sample, SampleError
@@ -12,8 +13,8 @@ DATASETS = {
     "easy_vqa": "easy-VQA (MIT): one coloured shape a picture, 13 answers; splits train, validation, test",
     "scenes": "scenes (generated, CC0): several coloured shapes a picture, five kinds of question, a context "
     "that tells part of the same; levels 1, 2, 3; splits train, validation, test",
-    "local": "your own JSONL or Parquet file of id, image, question, answers (or captions) beside an image "
-    "folder",
+    "local": "your own JSONL, Parquet, CSV or TSV file of id, image, question, answers (or captions) beside "
+    "an image folder",
 }
 
 
@@ -39,12 +40,13 @@ def load_dataset(
     count: int | None = None,
     task: str = "vqa",
     allow_outside: bool = False,
+    columns: Mapping[str, str] | None = None,
 ) -> Dataset:
     """Loads a data set by name; raises DataError where it cannot be read at all.
 
-    ``path``, ``images`` and ``allow_outside`` are of local data, ``level`` (by default 1) and ``count`` of
-    scenes. ``task``: ``vqa``, ``captioning`` or ``retrieval``, what the samples are for; easy-VQA has nothing
-    to be searched. Samples of retrieval are its queries: see ``base.Sample``.
+    ``path``, ``images``, ``allow_outside`` and ``columns`` are of local data, ``level`` (by default 1) and
+    ``count`` of scenes. ``task``: ``vqa``, ``captioning`` or ``retrieval``, what the samples are for;
+    easy-VQA has nothing to be searched. Samples of retrieval are its queries: see ``base.Sample``.
     """
     if name == "easy_vqa":
         from dmsbench.data import easy_vqa
@@ -57,10 +59,10 @@ def load_dataset(
 
         return scenes.load(split, 1 if level is None else level, count, task)
     if path is None:
-        raise DataError("the local data set needs a path to a JSONL or Parquet file")
+        raise DataError("the local data set needs a path to a JSONL, Parquet, CSV or TSV file")
     from dmsbench.data import local
 
-    return local.load(path, images, task, allow_outside=allow_outside)
+    return local.load(path, images, task, allow_outside=allow_outside, columns=columns)
 
 
 __all__ = [

@@ -1,6 +1,6 @@
-"""Anybody's own data: a JSONL or Parquet file of questions beside a folder of images.
+"""Anybody's own data: a JSONL, Parquet, CSV or TSV file of questions beside a folder of images.
 
-A row is an object (JSONL, one a line) or a row of columns (Parquet) with
+A row is an object (JSONL, one a line) or a row of columns with
 
     image      path of the image file, relative to the image folder and inside it: it may not be absolute,
                contain ``..`` or lead out by a symbolic link, unless that is allowed by ``allow_outside``
@@ -24,15 +24,16 @@ For retrieval ``captions`` or ``caption`` is read, each a text to search for and
 Several rows may be of one image. Texts are named by their row, the second of a row ``id#2`` and so on.
 ``question``, ``context`` and ``answers`` are not read; ``about`` is as for captioning.
 
-Other keys are ignored. A row that cannot be used becomes a sample with a ``fault``, so that a run records it
-and goes on. Faults count lines from 1, as editors do; a Parquet file's rows count as its lines.
+Other keys are ignored; a file that names these otherwise is read by ``columns``. In CSV and TSV a list is
+written as JSON, ``["red", "crimson"]``, and an empty cell is absent. A row that cannot be used becomes a
+sample with a ``fault``, so that a run records it and goes on. Faults count lines from 1, as editors do; a
+Parquet file's rows count as its lines.
 """
 
 from __future__ import annotations
 
-import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -41,12 +42,12 @@ from corruptions import TOPICS, Topic
 from dmsbench.data.base import Dataset, Sample, commonest_answer, fingerprint, order_by_group
 from dmsbench.data.local_retrieval import Row, row_samples
 from dmsbench.data.names import one_line, quoted, unused
+from dmsbench.data.row_files import SUFFIXES, read_rows
 from dmsbench.errors import DataError, UnknownNameError
 
 #: Fixes the order of the images, so that a limit takes a fair draw of them; not the suite's seed.
 ORDER_SEED = 20260101
 LICENCE = "unknown (local data)"
-SUFFIXES = (".jsonl", ".json", ".parquet")
 #: The keys that references are read from, by task; the first that a row has counts.
 _REFERENCES = {
     "vqa": ("answers", "answer"),
@@ -59,8 +60,6 @@ CAPTIONS_TELL: tuple[Topic, ...] = ("colour", "position", "count", "size", "text
 INSTRUCTION = "Describe the image."
 #: Characters of one text: no model reads as many, and a file of another kind has them.
 LONGEST_TEXT = 1_000_000
-_COLUMNS = ("id", "image", "question", "context", "title", *_REFERENCES["captioning"], "group", "about")
-_Row = tuple[int, Mapping[str, Any] | str]  # line from 1, and what it holds or why it holds nothing
 
 
 class _RowError(ValueError):
@@ -104,17 +103,22 @@ class _Draft:
 
 
 def load(
-    path: Path, images: Path | None = None, task: str = "vqa", *, allow_outside: bool = False
+    path: Path,
+    images: Path | None = None,
+    task: str = "vqa",
+    *,
+    allow_outside: bool = False,
+    columns: Mapping[str, str] | None = None,
 ) -> Dataset:
-    """The data set of a ``.jsonl``, ``.json`` (one object a line) or ``.parquet`` file.
+    """The data set of a ``.jsonl``, ``.json`` (one object a line), ``.parquet``, ``.csv`` or ``.tsv`` file.
 
     ``images`` is the folder that image paths start from, by default the file's own; ``allow_outside``: they
-    may lead out of it. Whether an image is there and readable shows only when it is opened. Chance is the
-    rate of the commonest answer; captions and retrieval have none, nor has a set where it is 1 (nothing can
-    be above it) or no row is usable.
+    may lead out of it. ``columns``: what the file calls some of the keys. Whether an image is there and
+    readable shows only when it is opened. Chance is the rate of the commonest answer; captions and retrieval
+    have none, nor has a set where it is 1 (nothing can be above it) or no row is usable.
 
     Raises DataError where the file or the folder cannot be read at all, the file is empty or of another kind,
-    or a Parquet file lacks a column.
+    or one with a header lacks a column.
     """
     folder = path.parent if images is None else images
     try:
@@ -122,10 +126,8 @@ def load(
             raise DataError(f"{path}: no such file; give a {' or '.join(SUFFIXES)} file")
         if not folder.is_dir():
             raise DataError(f"{folder}: no such folder; give the folder that image paths start from")
-        suffix = path.suffix.lower()
-        if suffix not in SUFFIXES:
-            raise DataError(f"{path}: cannot read '{suffix}' files; use one of {', '.join(SUFFIXES)}")
-        rows = list(_parquet_rows(path, task) if suffix == ".parquet" else _json_rows(path))
+        asked = [("question",)] if task == "vqa" else []
+        rows = list(read_rows(path, columns or {}, [("image",), *asked, _REFERENCES[task]]))
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({one_line(error.strerror or str(error))})") from None
     if not rows:
@@ -148,41 +150,6 @@ def load(
         licence=LICENCE,
         chance=chance if chance and chance.value < 1.0 else None,
     )
-
-
-def _json_rows(path: Path) -> Iterator[_Row]:
-    content = path.read_bytes().removeprefix(b"\xef\xbb\xbf")
-    if path.suffix.lower() == ".json" and content.lstrip().startswith(b"["):
-        raise DataError(f"{path}: a JSON list; write one object a line instead (JSON Lines)")
-    for line, raw in enumerate(content.split(b"\n"), start=1):
-        if not raw.strip():
-            continue
-        try:
-            row = json.loads(raw.decode("utf-8"))
-        except UnicodeDecodeError:
-            yield line, "not UTF-8 text"
-        except (ValueError, RecursionError) as error:
-            yield line, f"not valid JSON ({one_line(getattr(error, 'msg', str(error)))})"
-        else:
-            yield line, row if isinstance(row, dict) else "not an object with keys and values"
-
-
-def _parquet_rows(path: Path, task: str) -> Iterator[_Row]:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    try:
-        with pq.ParquetFile(path) as file:
-            present = set(file.schema_arrow.names)
-            asked = [("question",)] if task == "vqa" else []
-            for needed in (("image",), *asked, _REFERENCES[task]):
-                if not present.intersection(needed):
-                    names = one_line(", ".join(sorted(present)))
-                    raise DataError(f"{path}: no column '{needed[0]}'; its columns are: {names}")
-            rows = file.read(columns=[name for name in _COLUMNS if name in present]).to_pylist()
-    except (pa.ArrowException, ValueError, OverflowError) as error:
-        raise DataError(f"{path}: not a readable Parquet file ({one_line(str(error))})") from None
-    yield from enumerate(rows, start=1)
 
 
 def _read(line: int, row: Mapping[str, Any] | str, folder: Path, task: str, allow_outside: bool) -> _Draft:

@@ -30,6 +30,7 @@ def configured(config: DatasetConfig, task: str) -> Dataset:
         count=config.count,
         task=task,
         allow_outside=config.allow_outside,
+        columns=config.columns,
     )
 
 

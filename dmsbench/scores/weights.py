@@ -75,8 +75,8 @@ def weight_response(
     """
     image, text = (rows.measures[name] for name in WEIGHTS)
     weighted = rows.ok & ~np.isnan(image) & ~np.isnan(text)
-    for weights in (image[weighted], text[weighted]):
-        if ((weights < -_SINGLE) | (weights > 1.0 + _SINGLE)).any():
+    for own in (image[weighted], text[weighted]):
+        if ((own < -_SINGLE) | (own > 1.0 + _SINGLE)).any():
             raise ValueError("a modality's weight lies outside [0, 1]")
     if not (weighted & ~np.isnan(rows.measures["consistency"])).any():
         return None

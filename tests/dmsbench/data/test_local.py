@@ -200,7 +200,11 @@ def test_chance_that_nothing_can_beat_is_none(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("data.csv", b"a,b", r"cannot read '\.csv' files; use one of \.jsonl, \.json, \.parquet"),
+        (
+            "data.xml",
+            b"a,b",
+            r"cannot read '\.xml' files; use one of \.jsonl, \.json, \.parquet, \.csv, \.tsv",
+        ),
         ("data.jsonl", b"", "no rows"),
         ("data.jsonl", b"\n \r\n", "no rows"),
         ("data.json", b' [\n{"id": 1}]', "a JSON list; write one object a line"),
