@@ -134,6 +134,8 @@ def fit(
         raise DmsbenchError("--images belongs to --data: give the question file too")
     _check_loss(mwcl, mwcl_attached, source)
     spec = parse(model)
+    if spec.plugin is not None:
+        raise DmsbenchError(f"'{spec.checkpoint}' is a plug-in's model: schedulers are fitted to checkpoints")
     _check_folder(out)
     loaded = load_suite(suite)
     _check_task(loaded, source, mwcl)

@@ -135,6 +135,7 @@ def _entries(what: What) -> list[dict[str, Any]]:
 def _models() -> list[dict[str, Any]]:
     """Models to name as they are, and the types of checkpoints that a folder or hub id may hold."""
     from dmsbench.models.spec import BUILTIN, CHECKPOINTS, RETRIEVAL_TYPES, SCHEDULED_TYPES, STATIC_TYPES
+    from dmsbench.plugins import MODELS, offered
 
     both, static = "static and dms", "static only"
     return [
@@ -147,6 +148,10 @@ def _models() -> list[dict[str, Any]]:
         *(
             {"name": f"{name} for retrieval", "kind": "model type", "specification": text, "fusion": both}
             for name, text in RETRIEVAL_TYPES.items()
+        ),
+        *(
+            {"name": one.name, "kind": "plug-in", "specification": f"{one.package} {one.version}"}
+            for one in offered(MODELS).values()
         ),
         {"name": "any other", "kind": "model type", "specification": STATIC_TYPES, "fusion": static},
     ]

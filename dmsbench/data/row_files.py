@@ -99,9 +99,7 @@ def _csv_rows(
     text = path.read_bytes().removeprefix(b"\xef\xbb\xbf").decode("utf-8", "surrogateescape")
     before = csv.field_size_limit(max(len(text), 1))  # a long text is its row's fault, not the file's
     try:
-        reader = csv.reader(
-            io.StringIO(text, newline=""), delimiter="\t" if path.suffix.lower() == ".tsv" else ","
-        )
+        reader = csv.reader(io.StringIO(text, newline=""), delimiter=_separator(path, text))
         header = next(reader, [])
         if not header:
             return
@@ -130,6 +128,14 @@ def _csv_rows(
         raise DataError(f"{path}: not readable as CSV ({one_line(str(error))})") from None
     finally:
         csv.field_size_limit(before)
+
+
+def _separator(path: Path, text: str) -> str:
+    """What stands between a line's fields: spreadsheets of some countries write semicolons for commas."""
+    if path.suffix.lower() == ".tsv":
+        return "\t"
+    header = text.partition("\n")[0]
+    return ";" if ";" in header and "," not in header else ","
 
 
 def _list(cell: str) -> Any:

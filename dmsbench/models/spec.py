@@ -9,6 +9,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from dmsbench.errors import DmsbenchError, UnknownNameError
+from dmsbench.plugins import MODELS, Plugin, offered
 from dmsbench.safe_names import RULE, shown, why_unsafe
 
 #: Embedded checkpoints and what each is.
@@ -157,6 +158,12 @@ class ModelSpec:
             return None
         return own_scheduler(self.checkpoint, task)
 
+    @property
+    def plugin(self) -> Plugin | None:
+        """What another package offers under the checkpoint's name, None where it is a checkpoint."""
+        own = self.checkpoint in CHECKPOINTS or _is_folder(self.checkpoint)
+        return None if own or "/" in self.checkpoint else offered(MODELS).get(self.checkpoint)
+
     def number(self, option: str) -> float | None:
         """A numeric option, None where it is not given."""
         return None if option not in self.options else _NUMBERS[option](self.options[option])
@@ -178,7 +185,8 @@ def own_scheduler(checkpoint: str, task: str) -> Path | None:
 
 
 def parse(text: str) -> ModelSpec:
-    """Reads ``NAME[=SPEC]``: a builtin name, an embedded checkpoint, a folder or a hub id, with options.
+    """Reads ``NAME[=SPEC]``: a builtin name, an embedded checkpoint, a folder, a hub id or what a plug-in
+    offers, with options.
 
     ``baseline``, ``mine=./checkpoint``, ``mine=llava-hf/llava-1.5-7b-hf,fusion=dms,dtype=float16``.
 
@@ -192,9 +200,17 @@ def parse(text: str) -> ModelSpec:
     _check_once(text, spec)
     spec = BUILTIN.get(spec, spec) if "," not in spec else _expand(spec)
     checkpoint, *pairs = spec.split(",")
+    known = checkpoint in CHECKPOINTS or _is_folder(checkpoint) or _looks_like_hub_id(checkpoint)
+    foreign = not known and checkpoint in offered(MODELS)
     options: dict[str, str] = {}
     for pair in pairs:
         key, equals, value = pair.partition("=")
+        if foreign:
+            # Whose model it is says what its options are.
+            if not key.isidentifier() or not value:
+                raise DmsbenchError(f"model '{text}': option '{pair}' is not of the form name=value")
+            options[key] = value
+            continue
         if key not in OPTIONS:
             raise UnknownNameError(f"option of model '{text}'", key, OPTIONS)
         if not equals or not value:
@@ -204,9 +220,10 @@ def parse(text: str) -> ModelSpec:
         if key in _NUMBERS:
             _check_number(text, key, value)
         options[key] = value
-    if not (checkpoint in CHECKPOINTS or _is_folder(checkpoint) or _looks_like_hub_id(checkpoint)):
-        raise UnknownNameError("model", checkpoint, [*BUILTIN, *CHECKPOINTS])
-    _check_together(text, checkpoint, options)
+    if not known and not foreign:
+        raise UnknownNameError("model", checkpoint, [*BUILTIN, *CHECKPOINTS, *offered(MODELS)])
+    if not foreign:
+        _check_together(text, checkpoint, options)
     builtin = text.partition(",")[0]
     name = name or (builtin if builtin in BUILTIN else checkpoint.rstrip("/").rsplit("/", 1)[-1])
     unsafe = why_unsafe(name)

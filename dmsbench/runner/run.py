@@ -43,8 +43,13 @@ def load_arms(job: Job, *, device: str = "auto") -> tuple[list[Arm[Any]], dict[s
     load = _loader(job, pick_device(device))
     arms, entries = [], {}
     for spec in specs:
-        model = load(spec)
-        settings = model.settings()
+        plugin = spec.plugin
+        if plugin is None:
+            model = load(spec)
+            settings = model.settings()
+        else:
+            model = plugin.load()(spec, device=pick_device(device), task=job.suite.task)
+            settings = {**model.settings(), "plugin": plugin.origin}
         key_of = key_maker(job, spec.name, settings)
         arms.append(Arm(spec.name, model, key_of))
         entries[spec.name] = model_entry(spec, settings)

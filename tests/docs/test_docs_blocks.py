@@ -16,7 +16,7 @@ from docs_shell import check_command, check_output, commands, make_folders, run
 from dmsbench.errors import DmsbenchError
 from dmsbench.suite import Suite, load_suite
 
-LANGUAGES = ("sh", "python", "yaml", "json", "jsonl", "text")
+LANGUAGES = ("sh", "python", "yaml", "json", "jsonl", "text", "toml")
 SHELL = [block for block in all_blocks() if block.language == "sh"]
 PARSED = [block for block in SHELL if block.kind == "no-run"]
 MARKED = [block for block in all_blocks() if block.needs]
@@ -31,6 +31,12 @@ def test_every_block_is_of_a_kind_that_is_tested() -> None:
         assert block.language in LANGUAGES, f"{block.where}: language '{block.language}'"
         known = ("", "no-run") if block.language == "sh" else ("", "fragment", "workflow")
         assert block.kind in known or block.file, f"{block.where}: '{block.kind}'"
+
+
+def test_toml_is_of_the_example() -> None:
+    example = (ROOT / "examples" / "dmsbench-colour" / "pyproject.toml").read_text(encoding="utf-8")
+    for block in all_blocks():
+        assert block.language != "toml" or block.text in example, block.where
 
 
 @pytest.mark.parametrize("page", pages())

@@ -148,3 +148,9 @@ def test_a_suite_says_which_is_which(tmp_path: Path) -> None:
     )
     with pytest.raises(SuiteError, match="'columns' belongs to the local data set"):
         load_suite(str(tmp_path / "mine.yaml"))
+
+
+def test_semicolons_of_spreadsheets(tmp_path: Path) -> None:
+    (tmp_path / "rows.csv").write_text("image;question;answer\n0.png;what, now?;a,b\n")
+    (sample,) = load_dataset("local", path=tmp_path / "rows.csv").samples
+    assert (sample.question, sample.answers) == ("what, now?", ("a,b",))
