@@ -56,7 +56,7 @@ def fit(
     suite: Annotated[str, typer.Option("--suite", help="A suite by name, or a suite file.")],
     out: Annotated[Path, typer.Option("--out", help="Folder for the scheduler.")],
     data: Annotated[
-        Path | None, typer.Option("--data", help="Training data: your own JSONL or Parquet file.")
+        Path | None, typer.Option("--data", help="Training data: your own JSONL, Parquet, CSV or TSV file.")
     ] = None,
     images: Annotated[
         Path | None,

@@ -70,7 +70,7 @@ def run(
     ] = None,
     data: Annotated[
         Path | None,
-        typer.Option("--data", help="Your own JSONL or Parquet file instead of the suite's data."),
+        typer.Option("--data", help="Your own JSONL, Parquet, CSV or TSV file instead of the suite's data."),
     ] = None,
     images: Annotated[
         Path | None,
