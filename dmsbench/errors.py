@@ -85,7 +85,7 @@ class NotComparableError(DmsbenchError):
 
 
 class HangingModelError(DmsbenchError):
-    """A model that never answers within the time limit: the run is left incomplete."""
+    """A model that does not answer, or not in time: the run is left incomplete."""
 
     exit_code: ClassVar[int] = 3
 

@@ -305,6 +305,12 @@ def load_suite(name_or_path: str) -> Suite:
         # Paths in a suite file are relative to it.
         if isinstance(data.get("dataset"), dict) and isinstance(data["dataset"].get(key), str):
             data["dataset"][key] = path.parent / data["dataset"][key]
+    for model in data["models"] if isinstance(data.get("models"), list) else ():
+        # A file of somebody else's could send any variable of the environment anywhere.
+        if isinstance(model, str) and "endpoint:" in model and ",key=" in model:
+            raise SuiteError(
+                f"{path}: models: a suite file may not name the key of an endpoint: give it by --model"
+            )
     return _validated(data, str(path), lines)
 
 

@@ -136,6 +136,8 @@ def fit(
     spec = parse(model)
     if spec.plugin is not None:
         raise DmsbenchError(f"'{spec.checkpoint}' is a plug-in's model: schedulers are fitted to checkpoints")
+    if spec.endpoint is not None:
+        raise DmsbenchError(f"'{spec.checkpoint}' is behind an API: schedulers are fitted to checkpoints")
     _check_folder(out)
     loaded = load_suite(suite)
     _check_task(loaded, source, mwcl)

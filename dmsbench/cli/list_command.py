@@ -134,7 +134,7 @@ def _entries(what: What) -> list[dict[str, Any]]:
 
 def _models() -> list[dict[str, Any]]:
     """Models to name as they are, and the types of checkpoints that a folder or hub id may hold."""
-    from dmsbench.models.spec import BUILTIN, CHECKPOINTS, RETRIEVAL_TYPES, SCHEDULED_TYPES, STATIC_TYPES
+    from dmsbench.models.spec import API, BUILTIN, CHECKPOINTS, RETRIEVAL_TYPES, SCHEDULED_TYPES, STATIC_TYPES
     from dmsbench.plugins import MODELS, offered
 
     both, static = "static and dms", "static only"
@@ -153,6 +153,7 @@ def _models() -> list[dict[str, Any]]:
             {"name": one.name, "kind": "plug-in", "specification": f"{one.package} {one.version}"}
             for one in offered(MODELS).values()
         ),
+        {"name": "endpoint:URL", "kind": "model behind an API", "specification": API, "fusion": static},
         {"name": "any other", "kind": "model type", "specification": STATIC_TYPES, "fusion": static},
     ]
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import numpy as np
@@ -38,6 +38,8 @@ class Answers:
     ``confidence`` (B,): probability of the whole answer, end of sequence included. ``margin`` (B,): the
     smallest gap, over the answer's steps, between the log-probabilities of the best and the second token;
     a gap near 0 is a tie that rounding may decide. ``weights`` (B, M) and ``signals`` where scheduled.
+    ``stated`` (B,): whether the model says how sure it is; None: of all rows. ``failed``: rows that have no
+    answer though others have, and why.
     """
 
     texts: tuple[str, ...]
@@ -45,6 +47,8 @@ class Answers:
     margin: npt.NDArray[np.float32]
     weights: npt.NDArray[np.float32] | None = None
     signals: Signals | None = None
+    stated: npt.NDArray[np.bool_] | None = None
+    failed: Mapping[int, str] = field(default_factory=dict)
 
 
 class VisionLanguageModel(Protocol):

@@ -36,6 +36,10 @@ class RetrievalZoo:
 
     def load(self, spec: ModelSpec) -> PointRetriever:
         """The model of a specification; raises ModelError where it, or its scheduler, cannot be loaded."""
+        if spec.endpoint is not None:
+            raise ModelError(
+                f"model '{spec.name}': a model behind an API answers and describes; it does not retrieve"
+            )
         _check(spec)
         point = (0.5, 0.5) if spec.fusion == "static" else spec.point
         if point is not None:

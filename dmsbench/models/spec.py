@@ -9,6 +9,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from dmsbench.errors import DmsbenchError, UnknownNameError
+from dmsbench.models.endpoint.options import PREFIX, EndpointOptions, checked_pairs, endpoint_options
 from dmsbench.plugins import MODELS, Plugin, offered
 from dmsbench.safe_names import RULE, shown, why_unsafe
 
@@ -69,6 +70,8 @@ RETRIEVAL_TYPES: Mapping[str, str] = MappingProxyType(
 PROBED_TYPES = ("llava", "blip-2", "paligemma")
 #: What else is loaded, static only.
 STATIC_TYPES = "AutoModelForImageTextToText whose processor has a chat template"
+#: What an endpoint is.
+API = "what answers at URL/chat/completions as OpenAI's does: vLLM, SGLang, TGI, hosted models"
 OPTIONS: Mapping[str, str] = MappingProxyType(
     {
         "fusion": "static, dms; a control: image (only), text (only), fixed; a rival: late, mla, qmf, tmc; "
@@ -130,7 +133,7 @@ _CHOICES = MappingProxyType(
 
 @dataclass(frozen=True, slots=True)
 class ModelSpec:
-    """A model as named on the command line: ``checkpoint`` is embedded, a folder or a hub id."""
+    """A model as named on the command line: ``checkpoint`` is embedded, a folder, a hub id or an endpoint."""
 
     name: str
     checkpoint: str
@@ -159,9 +162,16 @@ class ModelSpec:
         return own_scheduler(self.checkpoint, task)
 
     @property
+    def endpoint(self) -> EndpointOptions | None:
+        """The server behind which the model is, None where it is loaded here."""
+        if not self.checkpoint.startswith(PREFIX):
+            return None
+        return endpoint_options(str(self), self.checkpoint, self.options)
+
+    @property
     def plugin(self) -> Plugin | None:
         """What another package offers under the checkpoint's name, None where it is a checkpoint."""
-        own = self.checkpoint in CHECKPOINTS or _is_folder(self.checkpoint)
+        own = self.checkpoint in CHECKPOINTS or _is_folder(self.checkpoint)  # an endpoint has slashes
         return None if own or "/" in self.checkpoint else offered(MODELS).get(self.checkpoint)
 
     def number(self, option: str) -> float | None:
@@ -185,10 +195,11 @@ def own_scheduler(checkpoint: str, task: str) -> Path | None:
 
 
 def parse(text: str) -> ModelSpec:
-    """Reads ``NAME[=SPEC]``: a builtin name, an embedded checkpoint, a folder, a hub id or what a plug-in
-    offers, with options.
+    """Reads ``NAME[=SPEC]``: a builtin name, an embedded checkpoint, a folder, a hub id, an endpoint or what
+    a plug-in offers, with options.
 
-    ``baseline``, ``mine=./checkpoint``, ``mine=llava-hf/llava-1.5-7b-hf,fusion=dms,dtype=float16``.
+    ``baseline``, ``mine=./checkpoint``, ``mine=llava-hf/llava-1.5-7b-hf,fusion=dms,dtype=float16``,
+    ``mine=endpoint:http://localhost:8000/v1,model=llava``.
 
     Raises UnknownNameError or DmsbenchError.
     """
@@ -197,6 +208,8 @@ def parse(text: str) -> ModelSpec:
         name, spec = head, rest
     else:
         name, spec = "", text
+    if spec.startswith(PREFIX):
+        return _behind_api(text, name, spec)
     _check_once(text, spec)
     spec = BUILTIN.get(spec, spec) if "," not in spec else _expand(spec)
     checkpoint, *pairs = spec.split(",")
@@ -226,10 +239,22 @@ def parse(text: str) -> ModelSpec:
         _check_together(text, checkpoint, options)
     builtin = text.partition(",")[0]
     name = name or (builtin if builtin in BUILTIN else checkpoint.rstrip("/").rsplit("/", 1)[-1])
+    return ModelSpec(_safe(name), checkpoint, MappingProxyType(options))
+
+
+def _behind_api(text: str, name: str, spec: str) -> ModelSpec:
+    checkpoint, *pairs = spec.split(",")
+    options = checked_pairs(text, pairs)
+    endpoint_options(text, checkpoint, options)
+    name = name or options.get("model", "endpoint").rsplit("/", 1)[-1]
+    return ModelSpec(_safe(name), checkpoint, MappingProxyType(options))
+
+
+def _safe(name: str) -> str:
     unsafe = why_unsafe(name)
     if unsafe is not None:
         raise DmsbenchError(f"'{shown(name)}' cannot name a model: {unsafe}; {RULE}")
-    return ModelSpec(name, checkpoint, MappingProxyType(options))
+    return name
 
 
 def _check_once(text: str, spec: str) -> None:

@@ -14,6 +14,7 @@ from dmsbench.fusion.schedulers import RuleScheduler
 from dmsbench.models.adapter import Adapter
 from dmsbench.models.base import VisionLanguageModel
 from dmsbench.models.blip2 import Blip2Model
+from dmsbench.models.endpoint.model import EndpointModel
 from dmsbench.models.evidence import MonteCarlo
 from dmsbench.models.fitted import FittedFolder, load_fitted
 from dmsbench.models.fixed import FixedModel
@@ -72,6 +73,8 @@ class Zoo:
 
     def load(self, spec: ModelSpec) -> VisionLanguageModel:
         """The model of a specification; raises ModelError where it, or its scheduler, cannot be loaded."""
+        if (endpoint := spec.endpoint) is not None:
+            return EndpointModel(endpoint, max_new_tokens=int(_LONGEST[self.task]))
         if spec.fusion == "static":
             if _type_of(spec) not in _ADAPTERS:
                 return self._kept(self._static, StaticModel, spec)

@@ -38,8 +38,11 @@ class Outcome:
     @classmethod
     def of(cls, answers: Answers, index: int) -> Outcome:
         """One row of a model's answers; a probability or weight that is not finite is a model's error."""
+        if index in answers.failed:
+            return cls.failed("model_error", answers.failed[index])
+        stated = answers.stated is None or bool(answers.stated[index])
         sure, margin = float(answers.confidence[index]), float(answers.margin[index])
-        if not math.isfinite(sure):
+        if stated and not math.isfinite(sure):
             return cls.failed("model_error", "the model's scores are not finite")
         weights = None if answers.weights is None else tuple(map(float, answers.weights[index]))
         if weights is not None and not all(map(math.isfinite, weights)):
@@ -48,7 +51,7 @@ class Outcome:
         return cls(
             "ok",
             prediction=answers.texts[index],
-            confidence=sure,
+            confidence=sure if stated else None,
             margin=margin if math.isfinite(margin) else None,
             weights=weights,
             signals=None
