@@ -16,6 +16,7 @@ from dmsbench import __version__
 from dmsbench.cli import (
     compare_command,
     doctor_command,
+    export_command,
     fit_command,
     gate_command,
     leaderboard_command,
@@ -97,6 +98,8 @@ app.command("leaderboard")(leaderboard_command.leaderboard)
 app.command("rescore")(rescore_command.rescore)
 app.command("fit")(fit_command.fit)
 app.command("preview")(preview_command.preview)
+app.command("export")(export_command.export)
+app.command("import")(export_command.import_)
 app.command("list")(list_command.list_names)
 app.command("doctor")(doctor_command.doctor)
 app.add_typer(suite_command.app, name="suite")

@@ -4,69 +4,29 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
-from dmsbench.data.base import Sample, SampleError
+from dmsbench.data.base import SampleError
 from dmsbench.grid import View
 from dmsbench.models.base import Image, Prompt, VisionLanguageModel
 from dmsbench.runner.arms import Arm, Progress, Tally
+from dmsbench.runner.cells import Cell, cells_of
 from dmsbench.runner.conduct import Conduct, kept
 from dmsbench.runner.lookahead import Lookahead
 from dmsbench.runner.plan import Block, ImagePlan, Plan, batches
-from dmsbench.runner.recall import ContentKey, content_key, recalled
-from dmsbench.runner.records import LEFT_OUT
+from dmsbench.runner.recall import ContentKey, recalled
 from dmsbench.runner.rows import Outcome, RowBuilder
 from dmsbench.runner.store import RunFolder
-from dmsbench.runner.views import ABSENT_HASH, NOT_SHOWN, ImageView, TextView, Views
+from dmsbench.runner.views import ABSENT_HASH, Views
 from dmsbench.truth import Truth
 
 #: Pairs of prompt tokens in a batch, padding included: what attention's memory grows with. Without it one
 #: very long question would pad a whole batch to its length.
 BATCH_PAIRS = 2**26
-
-
-@dataclass(frozen=True, slots=True)
-class _Cell:
-    """One row to be: a sample under a text view of the image view in hand."""
-
-    sample: Sample
-    text_view: View
-    image: ImageView
-    text: TextView
-    #: Why it is left out, if it is.
-    left_out: str | None = None
-
-    @property
-    def key(self) -> ContentKey:
-        text = self.text
-        return content_key(self.image.hash, text.question, text.context, present=text.present)
-
-    @property
-    def failure(self) -> Outcome | None:
-        """Why this row cannot be asked, if it cannot."""
-        if self.sample.fault is not None:
-            return Outcome.failed("data_error", self.sample.fault)
-        if self.left_out is not None:
-            return Outcome.failed(LEFT_OUT, self.left_out)
-        if self.image.error is not None:
-            return Outcome.failed(self.image.status, self.image.error)
-        if self.text.error is not None:
-            return Outcome.failed("corruption_error", self.text.error)
-        return None
-
-    @property
-    def prompt(self) -> Prompt:
-        return Prompt(
-            self.text.question,
-            self.text.context,
-            has_image=self.image.hash != ABSENT_HASH,
-            has_text=self.text.present,
-        )
 
 
 class LocalEngine:
@@ -140,7 +100,7 @@ class LocalEngine:
         if not todo:
             return
         self._recall([arm for arm, _ in todo], block)
-        cells = self._cells(block, plan)
+        cells = cells_of(self.views, self.truth, block, plan)
         self._answer([arm for arm, _ in todo], cells)
         for arm, key in todo:
             memory = self._memory[arm.name]
@@ -167,24 +127,9 @@ class LocalEngine:
                     memory.setdefault(key, outcome)
             self._unread[arm.name].clear()
 
-    def _cells(self, block: Block, plan: ImagePlan) -> list[_Cell]:
-        images: dict[str, ImageView] = {}
-        cells = []
-        for sample in block.samples:
-            for text in plan.texts:
-                reason = self.truth.reason(sample, plan.image, text)
-                if reason is not None:
-                    clean = TextView(sample.question, sample.context, True, "", False)
-                    cells.append(_Cell(sample, text, NOT_SHOWN, clean, reason))
-                    continue
-                if sample.group not in images:
-                    images[sample.group] = self.views.image(sample.group, plan.image)
-                cells.append(_Cell(sample, text, images[sample.group], self.views.text(sample, text)))
-        return cells
-
-    def _answer(self, arms: Sequence[Arm[VisionLanguageModel]], cells: Sequence[_Cell]) -> None:
+    def _answer(self, arms: Sequence[Arm[VisionLanguageModel]], cells: Sequence[Cell]) -> None:
         """Fills the arms' memories with the answers to all cells that can be asked."""
-        wanted: dict[str, dict[ContentKey, _Cell]] = {arm.name: {} for arm in arms}
+        wanted: dict[str, dict[ContentKey, Cell]] = {arm.name: {} for arm in arms}
         pictures: dict[str, Image] = {}
         for cell in cells:
             if cell.failure is not None:
@@ -205,7 +150,7 @@ class LocalEngine:
             for hashes in batches(sorted(pictures), self._pictures[together[0].model.state_key]):
                 self._answer_pictures(together, wanted, {name: pictures[name] for name in hashes})
 
-    def _placeholder(self, cells: Sequence[_Cell]) -> Image:
+    def _placeholder(self, cells: Sequence[Cell]) -> Image:
         # The same in every view of the block: how far an absent image moves the text hangs on its size.
         for sample in {cell.sample.group: cell.sample for cell in cells}.values():
             clean = self.views.image(sample.group, View())
@@ -216,7 +161,7 @@ class LocalEngine:
     def _answer_pictures(
         self,
         arms: Sequence[Arm[VisionLanguageModel]],
-        wanted: dict[str, dict[ContentKey, _Cell]],
+        wanted: dict[str, dict[ContentKey, Cell]],
         pictures: dict[str, Image],
     ) -> None:
         place = {name: index for index, name in enumerate(pictures)}
@@ -293,7 +238,7 @@ class LocalEngine:
         return most, trouble.memory or short
 
 
-def _affordable(rows: Sequence[tuple[int, ContentKey, _Cell]], size: int) -> int:
+def _affordable(rows: Sequence[tuple[int, ContentKey, Cell]], size: int) -> int:
     """How many of the rows, shortest first, make a batch: ``size``, or fewer where padding costs much."""
     for end in range(1, min(size, len(rows))):
         if (end + 1) * rows[end][0] ** 2 > BATCH_PAIRS:

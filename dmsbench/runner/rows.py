@@ -68,7 +68,7 @@ class Outcome:
 Cell = tuple[Sample, View, ImageView, TextView, Outcome]
 
 
-def _shown_text(text: TextView) -> tuple[str, str | None]:
+def shown_text(text: TextView) -> tuple[str, str | None]:
     """Question and context as the model saw them: an absent evidence is empty."""
     if text.present:
         return text.question, text.context
@@ -97,7 +97,7 @@ def row_builder(score: Scorer) -> RowBuilder:
                 image_view.severity,
                 text_view.corruption,
                 text_view.severity,
-                *_shown_text(text),
+                *shown_text(text),
                 list(sample.answers),
                 outcome.prediction,
                 value,

@@ -1,0 +1,1 @@
+"""Our conditions for other harnesses, and their answers as our records."""
