@@ -89,7 +89,7 @@ def export(
     tell(
         console,
         f"{done.folder}: {done.rows:,} rows, {done.pictures:,} pictures; answers come back by: "
-        f"dmsbench import LOG --export {to} --model NAME",
+        f"dmsbench import LOG --export {to} --name NAME",
     )
     if done.rows + done.lost < done.grid:
         tell(console, f"not asked, as in a run: {done.grid - done.rows - done.lost:,} rows")
@@ -107,7 +107,7 @@ def import_(
         typer.Argument(metavar="LOG...", help="JSONL, TSV, CSV or XLSX files with an answer per row."),
     ],
     export_: Annotated[Path, typer.Option("--export", help="The folder that dmsbench export made.")],
-    model: Annotated[str, typer.Option("--model", help="Name of the model in the run.")],
+    name: Annotated[str, typer.Option("--name", help="What the model is called in the run.")],
     out: Out = Path("results"),
     allow_missing: Annotated[
         bool,
@@ -123,12 +123,12 @@ def import_(
     Reads lmms-eval's --log_samples files, VLMEvalKit's result files, and any table or JSON lines with index
     and prediction. The suite's own score is computed; scores in a log are not used. Example:
 
-      dmsbench import run/20261124_samples_dmsbench_smoke.jsonl --export task --model other
+      dmsbench import run/20261124_samples_dmsbench_smoke.jsonl --export task --name other
     """
     from dmsbench.cli.output import messages, tell
     from dmsbench.exchange.imports import import_logs
 
-    done = import_logs(export_, logs, model, out, allow_missing=allow_missing, fresh=fresh)
+    done = import_logs(export_, logs, name, out, allow_missing=allow_missing, fresh=fresh)
     console = messages(quiet=quiet)
     tell(console, f"{done.folder.path}: {done.rows:,} records of {done.model}, {done.left_out:,} left out")
     if done.missing:

@@ -86,7 +86,7 @@ def import_logs(
         )
         if known and not fresh:
             raise DmsbenchError(
-                f"{job.folder.path} holds a model '{name}' already: give another --model, or --fresh"
+                f"{job.folder.path} holds a model '{name}' already: give another --name, or --fresh"
             )
         job.folder.drop_parts(name)
         job.folder.write_manifest(manifest)

@@ -314,7 +314,7 @@ def test_from_export_to_comparison_on_the_command_line(_here: Path) -> None:
     known = RunFolder(folder).records("baseline").astype({n: str for n in ROW if "severity" not in n})
     known = known.set_index(ROW)["prediction"]
     log = write_log("jlmms", _here, {r["index"]: str(known[tuple(r[n] for n in ROW)]) for r in rows})
-    call("import", str(log), "--export", "out/task", "--model", "other", "--quiet")
+    call("import", str(log), "--export", "out/task", "--name", "other", "--quiet")
     found = json.loads(call("compare", "baseline", "other", "--format", "json"))
     assert found["overall"]["difference"] == 0
     assert {entry["difference"] for entry in found["by_corruption"]} == {0}
