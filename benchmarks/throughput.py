@@ -5,10 +5,10 @@
     python -m benchmarks.throughput --lmms-eval PYTHON      # of an environment with lmms-eval in it
 
 One process (lmms-eval: its own), one checkpoint, the full grid of vqa-corrupt. The peers get their pictures
-and questions already corrupted: their time is the processor's and the model's alone (of lmms-eval the time per
-row, which its start is taken out of); the planned run's time is everything: corrupting, encoding, answering,
-scoring, writing records. The peers answer a sample of the pairs, spread evenly over the grid; the planned run
-answers all of them. Answers are checked to agree. ``--larger``: a LLaVA of 98 million random parameters whose
+and questions already corrupted: their time is the processor's and the model's alone (of lmms-eval what more
+rows cost, without its start); the planned run's time is everything: corrupting, encoding, answering, scoring,
+writing records. The peers answer a sample of the pairs, spread evenly over the grid; the planned run answers
+all of them. Answers are checked to agree. ``--larger``: a LLaVA of 98 million random parameters whose
 pictures take 576 tokens.
 """
 
@@ -141,17 +141,18 @@ def lmms_eval(python: str, checkpoint: str, job: Job, rows: int, threads: int, f
     spent = []
     for count in (few, few + rows):
         before, wall = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
-        subprocess.run(
+        done = subprocess.run(
             [
                 *(python, "-m", "lmms_eval", "--model", "llava_hf", "--batch_size", "1"),
                 *(
                     "--model_args",
-                    f"pretrained={checkpoint},device=cpu,dtype=float32,attn_implementation=sdpa",
+                    f"pretrained={checkpoint},device=cpu,device_map=cpu,dtype=float32,attn_implementation=sdpa",
                 ),
                 *("--tasks", "dmsbench_vqa_corrupt", "--include_path", str(task), "--limit", str(count)),
             ],
             check=True,
             capture_output=True,
+            text=True,
             env={
                 **os.environ,
                 "OMP_NUM_THREADS": str(threads),
@@ -160,6 +161,8 @@ def lmms_eval(python: str, checkpoint: str, job: Job, rows: int, threads: int, f
                 "HF_HOME": str(folder / "cache"),
             },
         )
+        if "exact_match" not in done.stdout:  # it exits with 0 whatever happens
+            raise RuntimeError(done.stderr[-2000:])
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
         cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
         spent.append((cpu, time.perf_counter() - wall))

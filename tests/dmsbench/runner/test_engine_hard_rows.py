@@ -16,6 +16,7 @@ import dmsbench.runner.engine as engine_module
 from dmsbench.data.base import Sample
 from dmsbench.grid import CLEAN, Condition, View
 from dmsbench.models.base import Image
+from dmsbench.runner.cells import Cell
 from dmsbench.runner.engine import Arm, LocalEngine, Tally
 from dmsbench.runner.estimate import estimate
 from dmsbench.runner.plan import Plan, by_image, in_blocks
@@ -120,7 +121,7 @@ def test_an_empty_context_is_not_the_same_content_as_none() -> None:
     sample = Sample("1", "g", Path("g.png"), "what is it?", ("yes",), "a circle")
     picture = ImageView(np.zeros((2, 2, 3), np.uint8), "00", changed=False)
     texts = [TextView(sample.question, context, True, "11", False) for context in (None, "", "a circle")]
-    cells = [engine_module._Cell(sample, View("word_delete", 5), picture, text) for text in texts]
+    cells = [Cell(sample, View("word_delete", 5), picture, text) for text in texts]
     assert len({cell.key for cell in cells}) == 3
 
 
