@@ -9,6 +9,9 @@ import torch
 from transformers import DynamicCache
 from transformers.cache_utils import DynamicLayer
 
+#: A cache that is too small becomes this many times as large.
+GROWTH = 1.25
+
 
 class RowLayer(DynamicLayer):
     """One layer's cache with room for the rows' own tokens.
@@ -29,13 +32,11 @@ class RowLayer(DynamicLayer):
     def update(
         self, key_states: torch.Tensor, value_states: torch.Tensor, *_args: Any, **_kwargs: Any
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Adds keys and values (B, heads, T, head width); returns all so far.
-
-        Raises ValueError where there is no room left.
-        """
+        """Adds keys and values (B, heads, T, head width); returns all so far. Grows where room is short."""
         until = self.used + key_states.shape[2]
         if until > self.keys.shape[2]:
-            raise ValueError(f"the cache has room for {self.keys.shape[2]} tokens, not {until}")
+            room = max(until, int(self.keys.shape[2] * GROWTH))
+            self.keys, self.values = _grown(self.keys, room), _grown(self.values, room)
         self.keys[:, :, self.used : until] = key_states
         self.values[:, :, self.used : until] = value_states
         self.used = until
@@ -63,3 +64,10 @@ def _gathered(source: torch.Tensor, picks: torch.Tensor, room: int) -> torch.Ten
     held = source.new_empty(len(picks), heads, length + room, width)
     torch.index_select(source, 0, picks, out=held[:, :, :length])
     return held
+
+
+def _grown(held: torch.Tensor, room: int) -> torch.Tensor:
+    rows, heads, length, width = held.shape
+    larger = held.new_empty(rows, heads, room, width)
+    larger[:, :, :length] = held
+    return larger

@@ -147,7 +147,8 @@ class PaliGemmaModel(DecoderAdapter):
         lengths = real.sum(dim=1)
         last = hidden[torch.arange(len(prompts), device=self.device), lengths - 1]
         text = mean_of(hidden, evidence.to(self.device)) if pool else None
-        return Prefill(last, cache, key_bias, exists, held + lengths + 1, text)
+        own = torch.arange(len(prompts), device=self.device)
+        return Prefill(last, cache, key_bias, exists, held + lengths + 1, own, len(prompts), text)
 
     def pooled(self, state: PaliGemmaState) -> torch.Tensor:
         """The mean image token, (N, D)."""

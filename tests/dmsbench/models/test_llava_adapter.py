@@ -31,7 +31,14 @@ QUESTIONS = (
 #: (image, question) pairs, images mixed.
 ROWS = [(0, 0), (1, 1), (2, 2), (0, 3), (5, 4), (1, 0), (3, 2), (2, 5), (4, 0), (0, 2)]
 
-pytestmark = pytest.mark.usefixtures("one_thread")
+pytestmark = pytest.mark.usefixtures("one_thread", "packing")
+
+
+@pytest.fixture(params=["rows apart", "rows packed"])
+def packing(request: pytest.FixtureRequest) -> None:
+    """The embedded checkpoint's prefix is short: its rows lie apart unless packs are made cheap."""
+    if request.param == "rows packed":
+        request.getfixturevalue("rows_packed")
 
 
 def stock_text(question: str) -> str:
