@@ -42,12 +42,13 @@ class Cost:
     seconds: float
 
 
-def _data(folder: Path, pictures: int, questions: int) -> Path:
+def data(folder: Path, pictures: int, questions: int, side: int = 64) -> Path:
+    """Made-up pictures with questions, none twice; the file that names them."""
     folder.mkdir(parents=True)
     rng = np.random.default_rng(0)
     lines = []
     for number in range(pictures):
-        Image.fromarray(rng.integers(0, 256, (64, 64, 3), dtype=np.uint8)).save(folder / f"{number}.png")
+        Image.fromarray(rng.integers(0, 256, (side, side, 3), dtype=np.uint8)).save(folder / f"{number}.png")
         for place in range(questions):
             asked = f"{'is there' if place < 8 else 'do you see'} a {_WORDS[place % 8]} in picture {number}?"
             lines.append({"image": f"{number}.png", "question": asked, "answers": ["yes"], "about": []})
@@ -80,7 +81,7 @@ def cost(by: str, count: int, questions: int, texts: tuple[str, ...], pictures: 
     """One whole run."""
     with tempfile.TemporaryDirectory() as out:
         folder = Path(out) / "data"
-        file = _data(folder, pictures, questions)
+        file = data(folder, pictures, questions)
         job = prepare(load_suite(_suite(folder, file, texts, model)), Path(out))
         arms, entries = load_arms(job, device="cpu")
         began = time.process_time()

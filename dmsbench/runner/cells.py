@@ -60,9 +60,10 @@ def cells_of(views: Views, truth: Truth, block: Block, plan: ImagePlan) -> list[
     """The rows of an image view of a block: each sample under each text view, every image made once."""
     images: dict[str, ImageView] = {}
     cells = []
+    asked = [(text, list(filter(truth.concerns, (plan.image, text)))) for text in plan.texts]
     for sample in block.samples:
-        for text in plan.texts:
-            reason = truth.reason(sample, plan.image, text)
+        for text, concerned in asked:
+            reason = truth.reason(sample, *concerned) if concerned else None
             if reason is not None:
                 clean = TextView(sample.question, sample.context, True, "", False)
                 cells.append(Cell(sample, text, NOT_SHOWN, clean, reason))
