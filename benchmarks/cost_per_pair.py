@@ -27,7 +27,7 @@ from dmsbench.runner.run import execute, load_arms, prepare
 from dmsbench.suite import load_suite
 
 QUESTIONS = (1, 2, 4, 8, 16)
-TEXTS = ("keyboard", "ocr", "char_delete", "char_swap", "word_delete", "word_swap", "upper_case", "word_mask")
+TEXTS = ("keyboard", "ocr", "char_delete", "char_swap", "word_delete", "word_swap", "case_upper", "word_mask")
 TEXT_COUNTS = (0, 1, 2, 4, 8)
 _WORDS = ("circle", "square", "triangle", "red shape", "blue shape", "green shape", "shape", "picture")
 

@@ -4,8 +4,8 @@
 
 The model answers nothing: it sleeps as long as a model on an accelerator would keep its process waiting, so
 that all other work shows: corruption, planning, records. Model-only throughput is what these sleeps alone
-allow. The defaults are about those of a LLaVA of 7 billion parameters in half precision: milliseconds a picture
-and a row. Pictures are made up, 224 pixels a side; the grid is that of vqa-corrupt.
+allow. The defaults, milliseconds a picture and a row, are about a LLaVA's of 7 billion parameters in
+half precision. Pictures are made up, 224 pixels a side; the grid is that of vqa-corrupt.
 """
 
 from __future__ import annotations
