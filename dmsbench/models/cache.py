@@ -47,6 +47,32 @@ class RowLayer(DynamicLayer):
         return self.used
 
 
+class AllKeysKnownError(Exception):
+    """The last layer's keys and values are known: what follows of the pass would be thrown away."""
+
+
+class _Last(DynamicLayer):
+    """Ends a model's pass as soon as it holds this layer's keys and values."""
+
+    def update(
+        self, key_states: torch.Tensor, value_states: torch.Tensor, *args: Any, **kwargs: Any
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        super().update(key_states, value_states, *args, **kwargs)
+        raise AllKeysKnownError
+
+
+def prefix_cache(config: Any) -> DynamicCache:
+    """An empty cache for a pass that is made for its keys and values alone.
+
+    The pass ends with AllKeysKnownError: attention and everything behind it in the last layer is saved. Where
+    the last layer keeps a cache of another kind the pass is run to its end.
+    """
+    cache = DynamicCache(config=config)
+    if cache.layers and type(cache.layers[-1]) is DynamicLayer:
+        cache.layers[-1] = _Last()  # type: ignore[no-untyped-call]
+    return cache
+
+
 def row_cache(
     prefix: Sequence[tuple[torch.Tensor, torch.Tensor]], picks: torch.Tensor, room: int
 ) -> DynamicCache:

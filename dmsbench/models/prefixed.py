@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 from abc import abstractmethod
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
 import torch
-from transformers import DynamicCache
 
 from dmsbench.fusion.attention_bias import additive_mask, modality_bias
 from dmsbench.models.base import Image, Prompt
-from dmsbench.models.cache import row_cache
+from dmsbench.models.cache import AllKeysKnownError, prefix_cache, row_cache
 from dmsbench.models.decoder import DecoderAdapter, Prefill
 from dmsbench.models.packs import Packs, packed
 from dmsbench.models.padding import mean_of, padded
@@ -58,9 +58,10 @@ class PrefixAdapter(DecoderAdapter):
         self, embeds: torch.Tensor, positions: torch.Tensor | None = None
     ) -> tuple[tuple[torch.Tensor, torch.Tensor], ...]:
         """Keys and values of the prefixes (N, P, D), by layer; whatever stands behind a prefix is unseen."""
-        cache = DynamicCache(config=self.language_model.config)
+        cache = prefix_cache(self.language_model.config)
         given = {} if positions is None else {"position_ids": positions}
-        self.language_model(inputs_embeds=embeds, past_key_values=cache, use_cache=True, **given)
+        with contextlib.suppress(AllKeysKnownError):
+            self.language_model(inputs_embeds=embeds, past_key_values=cache, use_cache=True, **given)
         return tuple(cast(_Layer, (layer.keys, layer.values)) for layer in cast(Any, cache.layers))
 
     @torch.inference_mode()

@@ -9,6 +9,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from transformers import DynamicCache
 
 import dmsbench.models.packs as packs_module
 from dmsbench.models.base import Prompt
@@ -113,6 +114,23 @@ def test_streams_may_be_dropped_doubled_and_turned_around(
     assert again.texts == tuple(
         model.answer(state, [row], [prompt]).texts[0] for row, prompt in zip(rows, prompts, strict=True)
     )
+
+
+@pytest.mark.usefixtures("one_thread")
+def test_a_prefix_is_run_no_further_than_its_last_keys_and_these_are_the_same_bits(
+    model: LlavaModel, noise_pictures: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    last = model.language_model.layers[-1]
+    ran: list[str] = []
+    watched = last.mlp.register_forward_pre_hook(lambda *_: ran.append("mlp"))
+    short = model.encode(noise_pictures[:2]).cache
+    assert not ran
+    monkeypatch.setattr("dmsbench.models.prefixed.prefix_cache", lambda config: DynamicCache(config=config))
+    whole = model.encode(noise_pictures[:2]).cache
+    watched.remove()
+    assert ran == ["mlp"] and len(short) == len(whole) == len(model.language_model.layers)
+    for (keys, values), (all_keys, all_values) in zip(short, whole, strict=True):
+        assert torch.equal(keys, all_keys) and torch.equal(values, all_values)
 
 
 def test_a_cache_grows_and_keeps_what_it_holds() -> None:
