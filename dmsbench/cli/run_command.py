@@ -6,6 +6,7 @@ import contextlib
 import os
 import time
 from dataclasses import dataclass
+from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -23,6 +24,7 @@ from dmsbench.cli.options import (
     check_loudness,
     parse_severities,
 )
+from dmsbench.cli.run_cluster import check_engine, run_on_cluster
 from dmsbench.errors import DmsbenchError, StoppedRunError
 
 if TYPE_CHECKING:
@@ -32,12 +34,21 @@ if TYPE_CHECKING:
 MOST_ROWS = 1_000_000
 #: Worker processes at most.
 MOST_WORKERS = 256
+#: Workers of a cluster at most.
+MOST_ACTORS = 10_000
 #: Workers that ``auto`` takes at most beside an accelerator: more were never busy.
 AUTOMATIC_WORKERS = 8
 
 
+class Engine(str, Enum):
+    """Who does the work."""
+
+    LOCAL = "local"
+    RAY = "ray"
+
+
 @dataclass(frozen=True, slots=True)
-class _How:
+class How:
     """How a run is carried out; nothing of it decides what its records say, but for rounding."""
 
     out: Path
@@ -50,6 +61,10 @@ class _How:
     fresh: bool
     retry_errors: bool
     verify_batch: bool
+    trusts_code: bool
+    engine: str
+    address: str | None
+    actors: int | None
     format_: TableFormat | None
     quiet: bool
     verbose: bool
@@ -149,6 +164,25 @@ def run(
             help="Ask some rows again one by one, and say how far the batch size moves the answers.",
         ),
     ] = False,
+    engine: Annotated[
+        Engine, typer.Option("--engine", help="local: this process; ray: workers on one machine or many.")
+    ] = Engine.LOCAL,
+    address: Annotated[
+        str | None,
+        typer.Option(
+            "--address",
+            help="Of --engine ray: a cluster to join, HOST:PORT or auto; by default one is started here.",
+        ),
+    ] = None,
+    actors: Annotated[
+        int | None,
+        typer.Option(
+            "--actors",
+            min=1,
+            max=MOST_ACTORS,
+            help="Of --engine ray: workers that hold the models; by default one a GPU, or what the CPUs hold.",
+        ),
+    ] = None,
     format_: Format = None,
     quiet: Quiet = False,
     verbose: Annotated[
@@ -191,7 +225,7 @@ def run(
     )
     if limit == 0:
         loaded = loaded.model_copy(update={"limit": None})
-    how = _How(
+    how = How(
         out,
         device,
         batch_size,
@@ -202,6 +236,10 @@ def run(
         fresh=fresh,
         retry_errors=retry_errors,
         verify_batch=verify_batch,
+        trusts_code=trust_remote_code,
+        engine=engine.value,
+        address=address,
+        actors=actors,
         format_=format_,
         quiet=quiet,
         verbose=verbose,
@@ -228,7 +266,7 @@ def _dataset(
     return suite.dataset.model_copy(update={"allow_outside": True})
 
 
-def _run(suite: Suite, how: _How) -> int:
+def _run(suite: Suite, how: How) -> int:
     from dmsbench.models.spec import parse
 
     _number_or_auto("--batch-size", how.batch_size, 1, MOST_ROWS)
@@ -238,6 +276,9 @@ def _run(suite: Suite, how: _How) -> int:
     for text in suite.models:
         parse(text)  # a misspelt model must not cost the seconds that importing torch takes
     suite.differing()  # nor a missing backend
+    check_engine(how)
+    if how.engine == Engine.RAY:
+        return run_on_cluster(suite, how)
 
     from dmsbench.cli.output import lively, messages, tell
 

@@ -12,6 +12,7 @@ from dmsbench.cli.output import emit, messages, tables, tell
 
 if TYPE_CHECKING:
     from dmsbench.runner.arms import Arm, Tally
+    from dmsbench.runner.cluster.shares import Loaded
     from dmsbench.runner.estimate import Estimate
     from dmsbench.runner.run import Job
     from dmsbench.runner.verify import Verified
@@ -125,6 +126,15 @@ def _commonest(tally: Tally, most: int = 3) -> str:
     shown = [f"{count:,} × {reason}" for reason, count in tally.reasons.most_common(most)]
     more = len(tally.reasons) - len(shown)
     return f"errors: {'; '.join(shown)}" + (f"; and {more:,} other reasons" if more else "")
+
+
+def cluster_lines(loaded: Loaded, took: float) -> list[str]:
+    """What the first worker of a cluster has loaded, in a line; ``took`` seconds."""
+    versions = ", ".join(f"{name} {version}" for name, version in loaded.versions.items())
+    return [
+        f"workers: {versions}; device {loaded.device}, batches of {loaded.batch_size}; "
+        f"the first was ready after {took:.1f} s"
+    ]
 
 
 def loaded_lines(

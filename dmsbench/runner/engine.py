@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any
 
@@ -61,6 +61,12 @@ class LocalEngine:
 
     def run(self, plan: Plan) -> Tally:
         """Does what is missing of the plan, until asked to stop; returns what was done."""
+        for _ in self.pieces(plan):
+            pass
+        return self.tally
+
+    def pieces(self, plan: Plan) -> Iterator[None]:
+        """As ``run``, coming back after every piece."""
         ahead = Lookahead(self.conduct.ahead, self._groups_to_make)
         for block, image_plan in ahead.over(plan):
             if self.conduct.stop():
@@ -71,7 +77,7 @@ class LocalEngine:
                 self._unread = {arm.name: [] for arm in self.arms}
                 self.views.forget()
             self._piece(block, image_plan)
-        return self.tally
+            yield
 
     def _groups_to_make(self, block: Block, plan: ImagePlan) -> list[str]:
         """Images that a piece needs; none where it is there already."""

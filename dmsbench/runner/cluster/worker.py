@@ -1,0 +1,102 @@
+"""A worker: holds the models, does shares of the plan and writes their records where the run's folder is."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from dmsbench.errors import DataError, DmsbenchError
+from dmsbench.runner.cluster.shares import Crew, Done, Loaded, Share
+
+if TYPE_CHECKING:
+    from dmsbench.runner.ahead import Ahead
+    from dmsbench.runner.arms import Progress
+    from dmsbench.runner.job import Job
+
+
+class Worker:
+    """Lives in a process of its own; what goes wrong on purpose is returned, since it has to cross over."""
+
+    def __init__(self, crew: Crew) -> None:
+        self.crew = crew
+        self._events: list[Progress] = []
+        self._engine: Any = None
+        self._ahead: Ahead | None = None
+        self._job: Job | None = None
+
+    def load(self) -> Loaded | DmsbenchError:
+        """Reads the data and loads the models; DmsbenchError says why that cannot be."""
+        try:
+            return self._load()
+        except DmsbenchError as error:
+            return error
+
+    def work(self, share: Share) -> Iterator[Done | DmsbenchError]:
+        """Does a share, piece by piece; ends with DmsbenchError where a model is given up."""
+        from dmsbench.runner.arms import Tally
+
+        if self._job is None:
+            raise RuntimeError("work before load")
+        try:
+            self._engine.tally = Tally()
+            for _ in self._engine.pieces(share.of(self._job.plan)):
+                yield Done(tuple(self._events), self._engine.tally)
+                self._events.clear()
+                self._engine.tally = Tally()
+        except DmsbenchError as error:
+            yield error
+
+    def _load(self) -> Loaded:
+        import torch
+        from transformers.utils import logging as transformers_logging
+
+        from dmsbench.models.trust import trusting_code
+        from dmsbench.models.zoo import pick_device
+        from dmsbench.runner.ahead import Ahead
+        from dmsbench.runner.conduct import Conduct
+        from dmsbench.runner.memory import keep_freed_memory
+        from dmsbench.runner.patience import Patience
+        from dmsbench.runner.run import automatic_batch_size, engine_of, load_arms, prepare, views_of
+
+        crew = self.crew
+        try:
+            os.chdir(crew.folder)
+        except OSError as error:
+            raise DataError(
+                f"a worker on {os.uname().nodename} does not see {crew.folder} ({error.strerror}): start where "
+                "all machines see the same files, or give absolute paths that they see"
+            ) from None
+        transformers_logging.disable_progress_bar()
+        keep_freed_memory()
+        torch.set_num_threads(crew.threads)
+        self._job = job = prepare(crew.suite, crew.out)
+        with trusting_code(crew.trusts_code, lambda line: print(line, file=sys.stderr)):
+            arms, entries = load_arms(job, device=crew.device)
+        device = pick_device(crew.device)
+        rows = automatic_batch_size(arms, device) if crew.batch_size is None else crew.batch_size
+        views = views_of(job)
+        if crew.workers:
+            self._ahead = Ahead(crew.workers, views)
+            views.ready = self._ahead.take
+        conduct = Conduct(Patience(crew.time_limit), retry_errors=crew.retry_errors)
+        self._engine = engine_of(
+            job,
+            arms,
+            job.folder,
+            batch_size=rows,
+            views=views,
+            conduct=replace(conduct, ahead=self._ahead),
+            on_progress=self._events.append,
+        )
+        return Loaded(entries, device, rows, versions(), job.fingerprint)
+
+
+def versions() -> dict[str, str]:
+    """What has to be the same on all machines, for records and their keys to be."""
+    from dmsbench import __version__
+    from dmsbench.libraries import libraries
+
+    return {"dmsbench": __version__, **libraries()}
