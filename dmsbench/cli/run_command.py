@@ -180,7 +180,7 @@ def run(
             "--actors",
             min=1,
             max=MOST_ACTORS,
-            help="Of --engine ray: workers that hold the models; by default one a GPU, or what the CPUs hold.",
+            help="Of --engine ray: workers that hold the models; by default a GPU each, or what CPUs hold.",
         ),
     ] = None,
     format_: Format = None,

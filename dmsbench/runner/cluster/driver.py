@@ -171,8 +171,8 @@ class Cluster:
         for name, version in own.items():
             if found.versions.get(name) != version:
                 raise DmsbenchError(
-                    f"a worker has {name} {found.versions.get(name)}, this machine {version}: install the same "
-                    "everywhere"
+                    f"a worker has {name} {found.versions.get(name)}, this machine {version}: "
+                    "install the same everywhere"
                 )
         return found
 
@@ -218,17 +218,16 @@ class Cluster:
         tries[member.share] += 1
         if tries[member.share] >= ATTEMPTS:
             raise ClusterError(
-                f"{ATTEMPTS} workers died over the same images (the last: {_line(error)}); nothing finished is "
-                "lost: the same command continues"
+                f"{ATTEMPTS} workers died over the same images (the last: {_line(error)}); "
+                "nothing finished is lost: the same command continues"
             ) from None
         self.tell(f"a worker was lost ({_line(error)}); another one does its share")
         waiting.appendleft(member.share)
         self._members[self._members.index(member)] = self._started()
 
     def _wanted(self) -> str:
-        return " and ".join(
-            f"{count:g} {name.removeprefix('num_').upper()}" for name, count in self.needs.items() if count
-        )
+        needs = {"CPUs": self.needs["num_cpus"], "GPUs": self.needs["num_gpus"]}
+        return " and ".join(f"{count:g} {name}" for name, count in needs.items() if count)
 
 
 class Waited:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import platform
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
@@ -66,8 +67,8 @@ class Worker:
             os.chdir(crew.folder)
         except OSError as error:
             raise DataError(
-                f"a worker on {os.uname().nodename} does not see {crew.folder} ({error.strerror}): start where "
-                "all machines see the same files, or give absolute paths that they see"
+                f"a worker on {platform.node()} does not see {crew.folder} ({error.strerror}): "
+                "start in a folder that all machines see under the same path"
             ) from None
         transformers_logging.disable_progress_bar()
         keep_freed_memory()
