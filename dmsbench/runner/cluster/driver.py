@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import socket
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping
@@ -26,6 +27,8 @@ ATTEMPTS = 3
 GLANCE = 0.5
 #: Seconds without a worker after which somebody is told what is waited for.
 WAIT = 60.0
+#: Seconds that an address has to answer in.
+REACH = 10.0
 #: Bytes of Ray's own store at a worker: what comes back of it are counts.
 STORE = 100 * 2**20
 
@@ -42,6 +45,7 @@ def connected(address: str | None) -> Iterator[Any]:
         import ray
     except ImportError:
         raise DmsbenchError("--engine ray needs Ray: pip install 'dmsbench[ray]'") from None
+    _check_reachable(address)
     own: dict[str, Any] = {} if address else {"include_dashboard": False, "object_store_memory": STORE}
     try:
         ray.init(
@@ -59,6 +63,18 @@ def connected(address: str | None) -> Iterator[Any]:
         yield ray
     finally:
         ray.shutdown()
+
+
+def _check_reachable(address: str | None) -> None:
+    """Raises DmsbenchError where nothing listens at HOST:PORT: Ray itself tries for many minutes."""
+    host, _, port = (address or "").rpartition(":")
+    if not host or "://" in host or not port.isascii() or not port.isdecimal():
+        return  # ``auto``, a client's address: Ray knows what they mean
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=REACH).close()
+    except (OSError, OverflowError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise DmsbenchError(f"no Ray cluster at '{address}': {reason}") from None
 
 
 @dataclass(slots=True)
