@@ -1,6 +1,6 @@
 """The wheel and the source distribution, built or given, for the tests of what is in them.
 
-``DMSBENCH_DIST`` names a folder with one wheel and one source distribution that are looked at in place of new ones.
+``DMSBENCH_DIST`` names a folder with one wheel and one source distribution to be looked at instead.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ WHERE = "DMSBENCH_DIST"
 
 @dataclass(frozen=True)
 class Built:
-    """A wheel, a source distribution, and the wheel that was built from that; None where no second was built."""
+    """A wheel, a source distribution, and the wheel that was built from that where one was."""
 
     wheel: Path
     sdist: Path

@@ -16,7 +16,17 @@ from packaging.requirements import Requirement
 import dmsbench
 
 #: Any of these in a wheel is there by mistake, whoever tracks it.
-STRAY = ("*.pyc", "*__pycache__*", "*.orig", "*.swp", "*.ipynb", "tests/*", "results/*", "benchmarks/*", "docs/*")
+STRAY = (
+    "*.pyc",
+    "*__pycache__*",
+    "*.orig",
+    "*.swp",
+    "*.ipynb",
+    "tests/*",
+    "results/*",
+    "benchmarks/*",
+    "docs/*",
+)
 
 
 @pytest.fixture(scope="module")
