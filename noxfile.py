@@ -1,8 +1,8 @@
 """Tasks of the developers: ``nox -l`` lists them, ``nox -s lint types`` runs two, ``nox`` the quick ones.
 
-Each session has an environment of its own under .nox, with the versions of constraints.txt; ``--no-venv`` takes
-the environment that is active as it is, which saves the installation. What stands behind ``--`` goes to the
-command.
+Each session has an environment of its own under .nox, with the versions of constraints.txt; ``--no-venv``
+takes the environment that is active as it is, which saves the installation. What stands behind ``--`` goes to
+the command.
 """
 
 from __future__ import annotations

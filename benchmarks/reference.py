@@ -3,9 +3,9 @@
     python -m benchmarks.reference OUT [--suite vqa-corrupt …] [--limit N] [--runs FOLDER]
 
 OUT receives a folder for each suite and LEADERBOARD.md; give results/reference to replace what is committed.
-The records stay in FOLDER, by default results: a run that is there already is read back. ``--limit`` is to try
-this out: its figures are no reference. The experiment over seeds (``experiment/``) takes hours and is made by
-``benchmarks.scheduling``.
+The records stay in FOLDER, by default results: a run that is there already is read back. ``--limit`` is to
+try this out: its figures are no reference. The experiment over seeds (``experiment/``) takes hours, and
+``benchmarks.scheduling`` makes it.
 """
 
 from __future__ import annotations
