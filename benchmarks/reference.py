@@ -4,8 +4,8 @@
 
 OUT receives a folder for each suite and, of all suites, LEADERBOARD.md; give results/reference to replace
 what is committed. The records stay in FOLDER, by default results: a run that is there already is read back.
-``--limit`` is to try this out: its figures are no reference. The experiment over seeds (``experiment/``) takes
-hours, and ``benchmarks.scheduling`` makes it.
+``--limit`` is to try this out: its figures are no reference. The experiment over seeds (``experiment/``)
+takes hours, and ``benchmarks.scheduling`` makes it.
 """
 
 from __future__ import annotations
