@@ -40,7 +40,7 @@ class DecoderAdapter(Adapter):
         one = torch.ones(len(tokens), 1, dtype=torch.bool, device=self.device)
         start.exists = torch.cat([start.exists, one], dim=1)
         start.key_bias = torch.cat([start.key_bias, torch.zeros(one.shape, device=self.device)], dim=1)
-        mask = additive_mask(start.exists, start.key_bias, self.model.dtype)[:, None]
+        mask = additive_mask(start.exists, start.key_bias, self.loaded.torch_dtype)[:, None]
         start.hidden = self._run(
             self._embed(tokens[:, None]), mask, start.next_position[:, None], start.cache
         )[:, -1]

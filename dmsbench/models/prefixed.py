@@ -94,7 +94,7 @@ class PrefixAdapter(DecoderAdapter):
         key_bias, exists = key_bias.to(self.device), exists.to(self.device)
         at = torch.arange(prefix, prefix + width, device=self.device)
         causal = torch.arange(prefix + width, device=self.device)[None, :] <= at[:, None]
-        mask = additive_mask(causal[None] & exists[:, None], key_bias[:, None], self.model.dtype)
+        mask = additive_mask(causal[None] & exists[:, None], key_bias[:, None], self.loaded.torch_dtype)
         cache = row_cache(state.cache, which.to(self.device), width + self.max_new_tokens)
         positions = first[:, None] + torch.arange(width)
         hidden = self._run(self._embed(ids.to(self.device)), mask, positions.to(self.device), cache)

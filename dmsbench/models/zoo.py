@@ -6,9 +6,10 @@ import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from dmsbench.errors import ModelError
+from dmsbench.fusion.attention_bias import SUPPORTED_ATTENTION
 from dmsbench.fusion.rule_mixture import RuleMixture
 from dmsbench.fusion.schedulers import RuleScheduler
 from dmsbench.models.adapter import Adapter
@@ -31,6 +32,7 @@ from dmsbench.models.scheduled import ScheduledModel
 from dmsbench.models.spec import (
     CHECKPOINTS,
     FITTED,
+    HOW_LOADED,
     OWN_SCHEDULERS,
     RIVALS,
     RULE_OPTIONS,
@@ -42,8 +44,6 @@ from dmsbench.models.static import StaticModel
 
 #: Where a checkpoint folder keeps the rule's hyperparameters, chosen on validation.
 SCHEDULER_FILE = "scheduler.json"
-#: The options that decide how a checkpoint is loaded; models that agree in them share its adapter.
-_DEFAULTS = {"dtype": "float32", "attention": "sdpa", "revision": ""}
 #: The longest answer where the specification does not say it: a caption is a sentence or two.
 _LONGEST = MappingProxyType({"vqa": "16", "captioning": "64"})
 #: The adapter of each model type, as a checkpoint's config names it; all others are ``StaticModel``.
@@ -76,7 +76,9 @@ class Zoo:
         if (endpoint := spec.endpoint) is not None:
             return EndpointModel(endpoint, max_new_tokens=int(_LONGEST[self.task]))
         if spec.fusion == "static":
-            if _type_of(spec) not in _ADAPTERS:
+            # Where nothing is weighted any attention will do.
+            biased = spec.options.get("attention", "sdpa") in SUPPORTED_ATTENTION
+            if _type_of(spec) not in _ADAPTERS or not biased:
                 return self._kept(self._static, StaticModel, spec)
             return self.adapter(spec)
         adapter = self.adapter(spec)
@@ -154,20 +156,14 @@ class Zoo:
         return fitted
 
     def _kept(self, kept: dict[tuple[str, ...], _Model], family: type[_Model], spec: ModelSpec) -> _Model:
-        given: dict[str, str] = {
-            option: spec.options.get(option, default)
-            for option, default in {**_DEFAULTS, "max_new_tokens": _LONGEST[self.task]}.items()
+        how: dict[str, Any] = {
+            option: spec.options[option] for option in HOW_LOADED if option in spec.options
         }
-        key = (spec.checkpoint, *given.values())
+        longest = spec.options.get("max_new_tokens", _LONGEST[self.task])
+        # Models that agree in how the checkpoint is loaded share its adapter.
+        key = (spec.checkpoint, longest, *(how.get(option, "") for option in HOW_LOADED))
         if key not in kept:
-            kept[key] = family(
-                _folder_or_id(spec),
-                device=self.device,
-                dtype=given["dtype"],
-                attention=given["attention"],
-                revision=given["revision"] or None,
-                max_new_tokens=int(given["max_new_tokens"]),
-            )
+            kept[key] = family(_folder_or_id(spec), device=self.device, max_new_tokens=int(longest), **how)
         return kept[key]
 
 
