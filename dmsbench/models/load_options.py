@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import torch
 
-from dmsbench.errors import ModelError, UnknownNameError
+from dmsbench.errors import ModelError
 from dmsbench.fusion.attention_bias import SUPPORTED_ATTENTION
 from dmsbench.models.spec import ATTENTIONS, DEVICE_MAPS
 
@@ -21,7 +21,7 @@ class LoadOptions:
     ``dtype``: one of ``DTYPES`` or ``auto``, the checkpoint's own; None is float32, and ``auto`` for a
     checkpoint that is quantised already. ``revision``: commit, branch or tag on the hub. ``device_map``,
     ``max_memory`` and ``offload_folder`` spread the weights (see ``placing``); ``quantization`` is one of
-    ``spec.QUANTIZATIONS``. Raises ModelError or UnknownNameError for a value that does not exist.
+    ``spec.QUANTIZATIONS``. Raises ModelError for a value that does not exist.
     """
 
     device: str = "cpu"
@@ -37,9 +37,12 @@ class LoadOptions:
         if self.dtype not in (None, "auto", *DTYPES):
             raise ModelError(f"unknown dtype '{self.dtype}': use float32, float16, bfloat16 or auto")
         if self.attention not in ATTENTIONS:
-            raise UnknownNameError("attention implementation", self.attention, ATTENTIONS)
+            others = ", ".join(ATTENTIONS[2:])
+            raise ModelError(
+                f"unknown attention implementation '{self.attention}': use sdpa or eager (static: {others})"
+            )
         if self.device_map not in (None, *DEVICE_MAPS):
-            raise UnknownNameError("device_map", str(self.device_map), DEVICE_MAPS)
+            raise ModelError(f"unknown device_map '{self.device_map}': use {', '.join(DEVICE_MAPS)}")
 
     def needing_bias(self, allowed: Collection[str] = SUPPORTED_ATTENTION) -> LoadOptions:
         """These options; raises ModelError where the attention takes no bias, by which weights act."""

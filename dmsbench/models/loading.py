@@ -14,7 +14,6 @@ from safetensors import SafetensorError
 from transformers import (
     AutoImageProcessor,
     AutoModelForImageTextToText,
-    AutoProcessor,
     AutoTokenizer,
     PreTrainedConfig,
     ProcessorMixin,
@@ -26,6 +25,7 @@ from dmsbench.models.hub import commit_of, why_not_had
 from dmsbench.models.load_options import DTYPES, LoadOptions
 from dmsbench.models.loaded import Loaded
 from dmsbench.models.placing import main_device, placing_options
+from dmsbench.models.processors import load_processor
 from dmsbench.models.quantization import Quantization, quantization_config, quantization_of
 from dmsbench.models.safe_weights import ONLY_SAFE, check_weights, only_pickled
 from dmsbench.models.trust import may_run_code
@@ -41,6 +41,10 @@ _TROUBLE = (
     SafetensorError,
     StrictDataclassError,
 )
+
+
+class OtherProcessorError(ModelError):
+    """A checkpoint of a known type whose processor is another than an adapter drives."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,12 +87,16 @@ def load_checkpoint(
     found = model_type(checkpoint, how.revision or "main")
     if found != model_class.config_class.model_type:
         raise ModelError(f"{what}: its model type is '{found}'")
-    read = _processor if processor_class is not None else _parts
-    loaded = _loaded(checkpoint, how, what, read, model_class)
-    name = type(loaded.processor).__name__
-    if processor_class is not None and name != processor_class:
-        raise ModelError(f"{what}: its processor is a {name}, not a {processor_class}")
-    return loaded
+
+    def read(checkpoint: str | Path, revision: str, trusted: bool) -> Any:
+        if processor_class is None:
+            return _parts(checkpoint, revision, trusted)
+        processor = _processor(checkpoint, revision, trusted)
+        if (name := type(processor).__name__) != processor_class:
+            raise OtherProcessorError(f"{what}: its processor is a {name}, not a {processor_class}")
+        return processor
+
+    return _loaded(checkpoint, how, what, read, model_class)
 
 
 def load_any(checkpoint: str | Path, how: LoadOptions) -> Loaded:
@@ -193,10 +201,7 @@ def _computed_in(model: Any, asked: str, quantized: Quantization | None, what: s
 
 
 def _processor(checkpoint: str | Path, revision: str, trusted: bool) -> Any:
-    # Pillow's arithmetic everywhere: with torchvision installed the default would be another.
-    return AutoProcessor.from_pretrained(
-        checkpoint, revision=revision, backend="pil", trust_remote_code=trusted
-    )
+    return load_processor(checkpoint, revision, model_type(checkpoint, revision), trusted)
 
 
 def _parts(checkpoint: str | Path, revision: str, trusted: bool) -> Parts:

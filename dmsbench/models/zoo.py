@@ -21,7 +21,7 @@ from dmsbench.models.fitted import FittedFolder, load_fitted
 from dmsbench.models.fixed import FixedModel
 from dmsbench.models.idefics3 import Idefics3Model, SmolVlmModel
 from dmsbench.models.llava import LlavaModel
-from dmsbench.models.loading import model_type
+from dmsbench.models.loading import OtherProcessorError, model_type
 from dmsbench.models.mixed import STEPS_OF, STEPWISE, MixedModel
 from dmsbench.models.paligemma import PaliGemmaModel
 from dmsbench.models.probed import ProbedModel
@@ -80,7 +80,10 @@ class Zoo:
             biased = spec.options.get("attention", "sdpa") in SUPPORTED_ATTENTION
             if _type_of(spec) not in _ADAPTERS or not biased:
                 return self._kept(self._static, StaticModel, spec)
-            return self.adapter(spec)
+            try:
+                return self.adapter(spec)
+            except OtherProcessorError:  # as of Pixtral, a LLaVA by its type
+                return self._kept(self._static, StaticModel, spec)
         adapter = self.adapter(spec)
         weighted = ScaledAdapter(adapter) if spec.options.get("mixing") == "scale" else adapter
         if spec.point is not None:
