@@ -37,9 +37,9 @@ class LoadOptions:
         if self.dtype not in (None, "auto", *DTYPES):
             raise ModelError(f"unknown dtype '{self.dtype}': use float32, float16, bfloat16 or auto")
         if self.attention not in ATTENTIONS:
-            others = ", ".join(ATTENTIONS[2:])
             raise ModelError(
-                f"unknown attention implementation '{self.attention}': use sdpa or eager (static: {others})"
+                f"unknown attention implementation '{self.attention}': use sdpa or eager, or one that takes no "
+                f"bias ({', '.join(ATTENTIONS[2:])})"
             )
         if self.device_map not in (None, *DEVICE_MAPS):
             raise ModelError(f"unknown device_map '{self.device_map}': use {', '.join(DEVICE_MAPS)}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -26,8 +26,9 @@ from dmsbench.models.load_options import DTYPES, LoadOptions
 from dmsbench.models.loaded import Loaded
 from dmsbench.models.placing import main_device, placing_options
 from dmsbench.models.processors import load_processor
-from dmsbench.models.quantization import Quantization, quantization_config, quantization_of
+from dmsbench.models.quantization import Quantization, own_method, quantization_config, quantization_of
 from dmsbench.models.safe_weights import ONLY_SAFE, check_weights, only_pickled
+from dmsbench.models.spec import HOW_LOADED
 from dmsbench.models.trust import may_run_code
 
 _TROUBLE = (
@@ -69,6 +70,17 @@ class Parts:
 def model_type(checkpoint: str | Path, revision: str) -> str:
     """What the checkpoint's config calls itself (``llava``, ``blip-2``); raises ModelError without one."""
     return _known(checkpoint, revision)[0]
+
+
+def how_loaded(checkpoint: str | Path, options: Mapping[str, str]) -> dict[str, str]:
+    """The options of loading in a specification, defaults filled in: equal ones load equal models.
+
+    Raises ModelError where the checkpoint has no config.
+    """
+    config = _known(checkpoint, options.get("revision", "main"))[2]
+    defaults = {"dtype": "float32" if own_method(config) is None else "auto", "attention": "sdpa"}
+    given = {option: options[option] for option in HOW_LOADED if option in options}
+    return {**defaults, **given}
 
 
 def load_checkpoint(

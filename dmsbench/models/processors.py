@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import transformers
 from transformers import AutoProcessor, ProcessorMixin
-from transformers.models.auto.processing_auto import PROCESSOR_MAPPING_NAMES
+from transformers.models.auto import processing_auto
 
 _VIDEO = "video_processor"
 #: What the library says where it cannot have one.
@@ -46,6 +46,6 @@ def without_videos(stock: type[Any]) -> type[Any]:
 def _stock(checkpoint: str | Path, revision: str, kind: str) -> type[Any] | None:
     """The class of a checkpoint's processor; None where the library has none of that name for videos."""
     found, _ = ProcessorMixin.get_processor_dict(checkpoint, revision=revision)
-    name = found.get("processor_class") or PROCESSOR_MAPPING_NAMES.get(kind)
-    stock = getattr(transformers, str(name), None)
-    return stock if isinstance(stock, type) and _VIDEO in stock.get_attributes() else None
+    name = found.get("processor_class") or cast(Any, processing_auto).PROCESSOR_MAPPING_NAMES.get(kind)
+    stock: Any = getattr(transformers, str(name), None)
+    return stock if isinstance(stock, type) and _VIDEO in cast(Any, stock).get_attributes() else None

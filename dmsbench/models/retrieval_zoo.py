@@ -14,12 +14,11 @@ from dmsbench.models.dual_encoder import DualEncoder
 from dmsbench.models.fitted import FittedFolder, load_fitted
 from dmsbench.models.fitted_rivals import load_rivals
 from dmsbench.models.item_evidence import ItemReader
-from dmsbench.models.loading import model_type
+from dmsbench.models.loading import how_loaded, model_type
 from dmsbench.models.retrieval import RetrievalAdapter
 from dmsbench.models.retriever import PointRetriever
 from dmsbench.models.spec import (
     CHECKPOINTS,
-    HOW_LOADED,
     RETRIEVAL_TYPES,
     ModelSpec,
     checkpoint_folder,
@@ -73,9 +72,9 @@ class RetrievalZoo:
             raise ModelError(
                 f"model '{spec.name}': option 'depth' is of a second stage, which only BLIP-2 has"
             )
-        how = {option: spec.options[option] for option in HOW_LOADED if option in spec.options}
+        how = how_loaded(place, spec.options)
         depth = int(spec.options.get("depth", DEPTH))
-        key = (spec.checkpoint, str(depth), *(how.get(option, "") for option in HOW_LOADED))
+        key = (spec.checkpoint, str(depth), *(f"{name}={value}" for name, value in sorted(how.items())))
         if key not in self._adapters:
             if kind == "blip-2":
                 self._adapters[key] = Blip2RetrievalModel(place, device=self.device, depth=depth, **how)

@@ -21,7 +21,7 @@ from dmsbench.models.fitted import FittedFolder, load_fitted
 from dmsbench.models.fixed import FixedModel
 from dmsbench.models.idefics3 import Idefics3Model, SmolVlmModel
 from dmsbench.models.llava import LlavaModel
-from dmsbench.models.loading import OtherProcessorError, model_type
+from dmsbench.models.loading import OtherProcessorError, how_loaded, model_type
 from dmsbench.models.mixed import STEPS_OF, STEPWISE, MixedModel
 from dmsbench.models.paligemma import PaliGemmaModel
 from dmsbench.models.probed import ProbedModel
@@ -32,7 +32,6 @@ from dmsbench.models.scheduled import ScheduledModel
 from dmsbench.models.spec import (
     CHECKPOINTS,
     FITTED,
-    HOW_LOADED,
     OWN_SCHEDULERS,
     RIVALS,
     RULE_OPTIONS,
@@ -159,12 +158,10 @@ class Zoo:
         return fitted
 
     def _kept(self, kept: dict[tuple[str, ...], _Model], family: type[_Model], spec: ModelSpec) -> _Model:
-        how: dict[str, Any] = {
-            option: spec.options[option] for option in HOW_LOADED if option in spec.options
-        }
+        how: dict[str, Any] = {**how_loaded(_folder_or_id(spec), spec.options)}
         longest = spec.options.get("max_new_tokens", _LONGEST[self.task])
         # Models that agree in how the checkpoint is loaded share its adapter.
-        key = (spec.checkpoint, longest, *(how.get(option, "") for option in HOW_LOADED))
+        key = (spec.checkpoint, longest, *(f"{name}={value}" for name, value in sorted(how.items())))
         if key not in kept:
             kept[key] = family(_folder_or_id(spec), device=self.device, max_new_tokens=int(longest), **how)
         return kept[key]
