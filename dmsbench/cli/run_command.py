@@ -107,7 +107,9 @@ def run(
     ] = None,
     seed: Annotated[int | None, typer.Option("--seed", min=0, help="Seed of all corruptions.")] = None,
     device: Annotated[str, typer.Option("--device", help="auto, cpu, cuda, cuda:1, mps.")] = "auto",
-    batch_size: Annotated[str, typer.Option("--batch-size", help="Rows a batch, or auto.")] = "auto",
+    batch_size: Annotated[
+        str, typer.Option("--batch-size", help="Rows a batch, or auto: what memory holds.")
+    ] = "auto",
     threads: Annotated[
         int | None,
         typer.Option("--threads", min=1, max=MOST_THREADS, help="CPU threads; by default all cores."),

@@ -38,8 +38,8 @@ class LoadOptions:
             raise ModelError(f"unknown dtype '{self.dtype}': use float32, float16, bfloat16 or auto")
         if self.attention not in ATTENTIONS:
             raise ModelError(
-                f"unknown attention implementation '{self.attention}': use sdpa or eager, or one that takes no "
-                f"bias ({', '.join(ATTENTIONS[2:])})"
+                f"unknown attention implementation '{self.attention}': use sdpa or eager, "
+                f"or one that takes no bias ({', '.join(ATTENTIONS[2:])})"
             )
         if self.device_map not in (None, *DEVICE_MAPS):
             raise ModelError(f"unknown device_map '{self.device_map}': use {', '.join(DEVICE_MAPS)}")
