@@ -15,6 +15,7 @@ from dmsbench.models.decoding import answer_mixture, decode
 from dmsbench.models.load_options import LoadOptions
 from dmsbench.models.loading import load_checkpoint
 from dmsbench.models.padding import id_rows, mean_of, padded
+from dmsbench.models.placing import held_plainly
 from dmsbench.models.prompts import Suffix
 
 
@@ -196,6 +197,8 @@ class Adapter(ABC):
         if outcomes is None:
             return self.logits(hidden)
         at = torch.tensor(outcomes, device=self.device)
+        if not held_plainly(self.head, self.device):
+            return self.logits(hidden)[..., at]
         bias = None if self.head.bias is None else self.head.bias[at]
         return torch.nn.functional.linear(hidden, self.head.weight[at], bias).float()
 

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from transformers import Blip2ForImageTextRetrieval
 
+from dmsbench.errors import ModelError
 from dmsbench.models.base import Image
 from dmsbench.models.blip2_matching import (
     image_embeddings,
@@ -49,6 +50,11 @@ class Blip2RetrievalModel(RetrievalCheckpoint):
 
     def __init__(self, checkpoint: str | Path, *, depth: int = DEPTH, **loading: Any) -> None:
         super().__init__(checkpoint, **loading)
+        if any(parameter.is_meta for parameter in self.model.parameters()):
+            raise ModelError(
+                f"cannot load '{checkpoint}' for retrieval: its parts are called one by one and have to lie "
+                "on devices that compute; give a larger max_memory, or quantization="
+            )
         self.depth = depth
         # What one stage needs of a picture is not enough for two.
         self.state_key = f"{self.state_key}:{min(depth, 1) + 1}"

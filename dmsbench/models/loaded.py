@@ -11,7 +11,7 @@ import torch
 
 from dmsbench.models.identity import hash_config, hash_processor, hash_weights
 from dmsbench.models.load_options import DTYPES
-from dmsbench.models.placing import bring_home, placement
+from dmsbench.models.placing import bring_home, keep_own_tensors, placement
 from dmsbench.models.quantization import Quantization
 from dmsbench.models.trust import hash_code
 
@@ -33,6 +33,7 @@ class Loaded:
     quantization: Quantization | None = None
 
     def __post_init__(self) -> None:
+        keep_own_tensors(self.model, self.device)
         bring_home(self.model, self.device)
 
     @property

@@ -118,7 +118,7 @@ class PaliGemmaModel(DecoderAdapter):
         )
         with watched:
             tokens = self.model.get_image_features(values, return_dict=True).pooler_output
-        return PaliGemmaState(tokens.to(self.head.weight.dtype), tower[0])
+        return PaliGemmaState(tokens.to(self.loaded.torch_dtype), tower[0])
 
     @torch.inference_mode()
     def prefill(

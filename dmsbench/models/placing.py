@@ -88,6 +88,35 @@ def placement(model: Any) -> dict[str, int]:
     return dict(Counter(str(p) if str(p) in _STORES else str(torch.device(p)) for p in places.values()))
 
 
+def held_plainly(layer: Any, device: torch.device) -> bool:
+    """Whether a layer's weight can be read as it is: not fetched from a store, elsewhere, or quantised."""
+    weight = layer.weight
+    return (
+        type(weight) is torch.nn.Parameter
+        and weight.is_floating_point()
+        and not hasattr(layer, "_hf_hook")
+        and weight.device.type == device.type
+    )
+
+
+def keep_own_tensors(model: Any, device: torch.device) -> None:
+    """Fetches for good what a model holds outside of its layers, such as query tokens and temperatures.
+
+    Adapters read it without calling the model, and only a call fetches what lies in RAM or on disk.
+    """
+    held = list(chain(model.named_parameters(recurse=False), model.named_buffers(recurse=False)))
+    names = [name for name, tensor in held if tensor.is_meta]
+    if not names or not hasattr(model, "_hf_hook"):
+        return
+    from accelerate.utils import align_module_device
+
+    with align_module_device(model, str(device)):
+        found = {name: getattr(model, name).detach().clone() for name in names}
+    for name, value in found.items():
+        own = model._parameters if name in model._parameters else model._buffers
+        own[name] = torch.nn.Parameter(value, requires_grad=False) if own is model._parameters else value
+
+
 def bring_home(model: Any, device: torch.device) -> None:
     """Has the model's parts hand their outputs to ``device``, where a map spreads them over several.
 

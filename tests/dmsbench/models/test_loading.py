@@ -26,6 +26,7 @@ from dmsbench.models.llava import LlavaModel
 from dmsbench.models.load_options import LoadOptions
 from dmsbench.models.placing import bring_home, memory_limits, to_device
 from dmsbench.models.quantization import own_method
+from dmsbench.models.retrieval_zoo import RetrievalZoo
 from dmsbench.models.spec import ATTENTIONS, DEVICE_MAPS, HOW_LOADED, QUANTIZATIONS, parse
 from dmsbench.models.static import StaticModel
 from dmsbench.models.zoo import Zoo
@@ -80,6 +81,37 @@ def test_weights_act_on_a_model_that_lies_on_disk(tiny_folder: Path, noise_pictu
         for text in (spec, f"{spec},device_map=sequential,max_memory=cpu:1MB")
     ]
     assert found[0] == found[1]
+
+
+@pytest.mark.parametrize(
+    ("spec", "memory"),
+    [("tiny-llava-scenes,fusion=dms", "1MB"), ("tiny-blip2-scenes,fusion=dms", "300KB")],
+)
+def test_a_scheduler_reads_a_model_that_lies_on_disk(
+    spec: str, memory: str, noise_pictures: list[Any], tmp_path: Path
+) -> None:
+    # With the outcomes of a closed set of answers, for which rows of the output layer are read.
+    spread = f"{spec},device_map=auto,max_memory=cpu:{memory},offload_folder={tmp_path}"
+    found = []
+    for text in (spec, spread):
+        model = Zoo(answer_space=("red", "blue", "yes", "no")).load(parse(text))
+        found.append((*answers(model, noise_pictures), model.settings()))
+    assert found[0] == found[1]
+
+
+def test_encoders_of_retrieval_may_lie_on_disk_where_they_are_called_whole(
+    noise_pictures: list[Any], tmp_path: Path
+) -> None:
+    how = f",device_map=auto,max_memory=cpu:300KB,offload_folder={tmp_path}"
+    found = []
+    for text in ("tiny-clip-scenes", f"tiny-clip-scenes{how}"):
+        model = RetrievalZoo().load(parse(text))
+        images = model.encode_images(noise_pictures[:2], ["a", "b"])
+        texts = model.encode_texts(["a red circle", "blue"])
+        found.append([each.embedding.tolist() for each in (*images, *texts)] + [model.settings()["weights"]])
+    assert found[0] == found[1]
+    message = refused(lambda: RetrievalZoo().load(parse(f"tiny-blip2-retrieval{how}")))
+    assert message.endswith("give a larger max_memory, or quantization=")
 
 
 def test_a_static_model_may_lie_on_disk(gemma: Path, noise_pictures: list[Any]) -> None:
