@@ -33,7 +33,7 @@ def why_not_had(reason: str, checkpoint: str | Path, revision: str) -> str:
     lacks = (
         f"revision '{revision}' of it is not in the cache ({', '.join(cached)})"
         if cached
-        else ("it is no folder and not in the cache")
+        else "it is no folder and not in the cache"
     )
     fetch = f"hf download {checkpoint}" + ("" if revision == "main" else f" --revision {revision}")
     if constants.HF_HUB_OFFLINE:
