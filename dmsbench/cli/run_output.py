@@ -12,6 +12,7 @@ from dmsbench.cli.output import emit, messages, tables, tell
 
 if TYPE_CHECKING:
     from dmsbench.runner.arms import Arm, Tally
+    from dmsbench.runner.batch_size import BatchSize
     from dmsbench.runner.estimate import Estimate
     from dmsbench.runner.run import Job
     from dmsbench.runner.verify import Verified
@@ -132,7 +133,7 @@ def loaded_lines(
     arms: Sequence[Arm[Any]],
     entries: dict[str, dict[str, Any]],
     device: str,
-    batch_size: int,
+    batch: BatchSize,
     took: float,
 ) -> list[str]:
     """Versions, device, data and models, a line each; ``took`` is the seconds that loading took."""
@@ -146,7 +147,7 @@ def loaded_lines(
     return [
         f"dmsbench {__version__}, Python {platform.python_version()}, torch {torch.__version__}, "
         f"transformers {transformers.__version__}",
-        f"device {device}, {torch.get_num_threads()} threads, batches of {batch_size} rows",
+        f"device {device}, {torch.get_num_threads()} threads, {batch}",
         f"data: {len(data.samples):,} samples of {data.name}/{data.split} ({data.fingerprint[:8]}), "
         f"{job.plan.samples:,} asked, {images:,} images a block at most",
         *(f"model {arm.name}: {_described(entries[arm.name], arm.model)}" for arm in arms),
@@ -155,8 +156,19 @@ def loaded_lines(
 
 
 def _described(entry: dict[str, Any], model: Any) -> str:
-    count = getattr(model, "parameters", None)
-    return str(entry["spec"]) + (f", {count:,} parameters" if isinstance(count, int) else "")
+    loaded = entry.get("loaded", {})
+    count = getattr(model, "parameters", loaded.get("parameters"))
+    places = ", ".join(f"{parts} on {place}" for place, parts in loaded.get("placement", {}).items())
+    how = entry["settings"].get("quantization")
+    return "".join(
+        (
+            str(entry["spec"]),
+            f", {count:,} parameters" if isinstance(count, int) else "",
+            f", commit {loaded['commit']}" if "commit" in loaded else "",
+            f", quantised: {' by '.join(how.values())}" if how else "",
+            f", modules: {places}" if places else "",
+        )
+    )
 
 
 def time_lines(tally: Tally, manifest: dict[str, Any], names: Sequence[str]) -> list[str]:
@@ -174,7 +186,7 @@ def time_lines(tally: Tally, manifest: dict[str, Any], names: Sequence[str]) -> 
 
 
 def print_plan(
-    job: Job, found: Sequence[Estimate], batch_size: int, format_: TableFormat | None, quiet: bool
+    job: Job, found: Sequence[Estimate], batch: BatchSize, format_: TableFormat | None, quiet: bool
 ) -> None:
     """What a run would do, how long it may take, and what of it is there already."""
     from dmsbench.report.sheets import sheet_of
@@ -182,8 +194,8 @@ def print_plan(
     if format_ not in (None, TableFormat.TABLE):
         emit(
             format_,
-            lambda: plan_dict(job, found, batch_size),
-            lambda: sheet_of(plan_dict(job, found, batch_size)["models"]),
+            lambda: plan_dict(job, found, batch),
+            lambda: sheet_of(plan_dict(job, found, batch)["models"]),
         )
         return
     from dmsbench.report.tables import blank_table, literal
@@ -201,7 +213,7 @@ def print_plan(
     tell(
         console,
         f"{len(job.suite.conditions)} conditions × {job.plan.samples} samples of {job.dataset.name}/"
-        f"{job.dataset.split}; batches of {batch_size} rows; would write to {job.folder.path}",
+        f"{job.dataset.split}; {batch}; would write to {job.folder.path}",
     )
     for name, severities in cells(job.suite).items():
         shown = ", ".join(map(str, severities))
@@ -209,11 +221,12 @@ def print_plan(
     tell(console, *job.truth_lines)
 
 
-def plan_dict(job: Job, found: Sequence[Estimate], batch_size: int) -> dict[str, Any]:
+def plan_dict(job: Job, found: Sequence[Estimate], batch: BatchSize) -> dict[str, Any]:
     """The stable JSON of ``run --dry-run``.
 
     ``{suite, dataset, samples, conditions, corruptions: {NAME: [severity]}, models: [{model, rows, cached,
-    to_do, seconds}], batch_size, folder, truth: [line]}``.
+    to_do, seconds}], batch_size, batch: {rows, how, bytes_per_row, free_bytes}, folder, truth: [line]}``; the
+    last two of ``batch`` where they were measured.
     """
     return {
         "suite": job.suite.name,
@@ -231,7 +244,8 @@ def plan_dict(job: Job, found: Sequence[Estimate], batch_size: int) -> dict[str,
             }
             for one in found
         ],
-        "batch_size": batch_size,
+        "batch_size": batch.rows,
+        "batch": batch.entry(),
         "folder": str(job.folder.path),
         "truth": job.truth_lines,
     }

@@ -6,9 +6,10 @@ import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from dmsbench.errors import ModelError
+from dmsbench.fusion.attention_bias import SUPPORTED_ATTENTION
 from dmsbench.fusion.rule_mixture import RuleMixture
 from dmsbench.fusion.schedulers import RuleScheduler
 from dmsbench.models.adapter import Adapter
@@ -20,7 +21,7 @@ from dmsbench.models.fitted import FittedFolder, load_fitted
 from dmsbench.models.fixed import FixedModel
 from dmsbench.models.idefics3 import Idefics3Model, SmolVlmModel
 from dmsbench.models.llava import LlavaModel
-from dmsbench.models.loading import model_type
+from dmsbench.models.loading import OtherProcessorError, how_loaded, model_type
 from dmsbench.models.mixed import STEPS_OF, STEPWISE, MixedModel
 from dmsbench.models.paligemma import PaliGemmaModel
 from dmsbench.models.probed import ProbedModel
@@ -42,8 +43,6 @@ from dmsbench.models.static import StaticModel
 
 #: Where a checkpoint folder keeps the rule's hyperparameters, chosen on validation.
 SCHEDULER_FILE = "scheduler.json"
-#: The options that decide how a checkpoint is loaded; models that agree in them share its adapter.
-_DEFAULTS = {"dtype": "float32", "attention": "sdpa", "revision": ""}
 #: The longest answer where the specification does not say it: a caption is a sentence or two.
 _LONGEST = MappingProxyType({"vqa": "16", "captioning": "64"})
 #: The adapter of each model type, as a checkpoint's config names it; all others are ``StaticModel``.
@@ -76,9 +75,14 @@ class Zoo:
         if (endpoint := spec.endpoint) is not None:
             return EndpointModel(endpoint, max_new_tokens=int(_LONGEST[self.task]))
         if spec.fusion == "static":
-            if _type_of(spec) not in _ADAPTERS:
+            # Where nothing is weighted any attention will do.
+            biased = spec.options.get("attention", "sdpa") in SUPPORTED_ATTENTION
+            if _type_of(spec) not in _ADAPTERS or not biased:
                 return self._kept(self._static, StaticModel, spec)
-            return self.adapter(spec)
+            try:
+                return self.adapter(spec)
+            except OtherProcessorError:  # as of Pixtral, a LLaVA by its type
+                return self._kept(self._static, StaticModel, spec)
         adapter = self.adapter(spec)
         weighted = ScaledAdapter(adapter) if spec.options.get("mixing") == "scale" else adapter
         if spec.point is not None:
@@ -154,20 +158,12 @@ class Zoo:
         return fitted
 
     def _kept(self, kept: dict[tuple[str, ...], _Model], family: type[_Model], spec: ModelSpec) -> _Model:
-        given: dict[str, str] = {
-            option: spec.options.get(option, default)
-            for option, default in {**_DEFAULTS, "max_new_tokens": _LONGEST[self.task]}.items()
-        }
-        key = (spec.checkpoint, *given.values())
+        how: dict[str, Any] = {**how_loaded(_folder_or_id(spec), spec.options)}
+        longest = spec.options.get("max_new_tokens", _LONGEST[self.task])
+        # Models that agree in how the checkpoint is loaded share its adapter.
+        key = (spec.checkpoint, longest, *(f"{name}={value}" for name, value in sorted(how.items())))
         if key not in kept:
-            kept[key] = family(
-                _folder_or_id(spec),
-                device=self.device,
-                dtype=given["dtype"],
-                attention=given["attention"],
-                revision=given["revision"] or None,
-                max_new_tokens=int(given["max_new_tokens"]),
-            )
+            kept[key] = family(_folder_or_id(spec), device=self.device, max_new_tokens=int(longest), **how)
         return kept[key]
 
 

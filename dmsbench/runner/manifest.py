@@ -21,12 +21,18 @@ from dmsbench.suite import Suite
 __all__ = ["environment", "merged", "model_entry", "parts_of"]
 
 
-def model_entry(spec: ModelSpec, settings: dict[str, Any]) -> dict[str, Any]:
-    """What the manifest says of a model before its work is done."""
+def model_entry(
+    spec: ModelSpec, settings: dict[str, Any], loaded: dict[str, Any] | None = None
+) -> dict[str, Any]:
+    """What the manifest says of a model before its work is done.
+
+    ``loaded``: what does not decide its answers, such as the hub's commit and where its weights lie.
+    """
     return {
         "spec": str(spec),
         "fingerprint": digest(settings),
         "settings": settings,
+        **({"loaded": loaded} if loaded else {}),
         "environment": environment(),
         "status": RUNNING,
         "parts": [],

@@ -9,10 +9,12 @@ from typing import Any
 
 from dmsbench.data import Dataset
 from dmsbench.errors import DmsbenchError
+from dmsbench.models.loaded import origin_of
 from dmsbench.models.spec import ModelSpec, parse
 from dmsbench.models.zoo import Zoo, pick_device
 from dmsbench.runner.ahead import Ahead
 from dmsbench.runner.arms import Arm, Progress, Tally
+from dmsbench.runner.batch_size import automatic_batch_size
 from dmsbench.runner.conduct import Conduct
 from dmsbench.runner.engine import LocalEngine
 from dmsbench.runner.job import Job, key_maker, prepare
@@ -52,7 +54,7 @@ def load_arms(job: Job, *, device: str = "auto") -> tuple[list[Arm[Any]], dict[s
             settings = {**model.settings(), "plugin": plugin.origin}
         key_of = key_maker(job, spec.name, settings)
         arms.append(Arm(spec.name, model, key_of))
-        entries[spec.name] = model_entry(spec, settings)
+        entries[spec.name] = model_entry(spec, settings, origin_of(model))
     return arms, entries
 
 
@@ -161,19 +163,6 @@ def execute(
             }
         job.folder.write_manifest(manifest)
         return tally, manifest
-
-
-def automatic_batch_size(arms: Sequence[Arm[Any]], device: str) -> int:
-    """Rows a batch: 256 for the embedded models, less the larger the model.
-
-    A batch that does not fit is halved by the engine, so this only has to be a fair start.
-    """
-    largest = max(getattr(arm.model, "parameters", 0) for arm in arms)
-    if largest > 3e9:
-        return 16
-    if largest > 3e8:
-        return 32
-    return 256 if largest < 1e7 or device != "cpu" else 64
 
 
 __all__ = [
