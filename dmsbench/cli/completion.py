@@ -26,7 +26,7 @@ def corruption_names(incomplete: str) -> list[str]:
     """Corruptions by name."""
     import corruptions
 
-    return _starting(corruptions.names(), incomplete)
+    return _starting((*corruptions.names(), *corruptions.offered()), incomplete)
 
 
 def conditions(incomplete: str) -> list[str]:
