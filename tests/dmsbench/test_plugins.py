@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from packages_offered import with_path
 
 from dmsbench import plugins
 from dmsbench.errors import DmsbenchError, UnknownNameError
@@ -56,7 +57,7 @@ def test_the_example_runs_once_it_is_installed(tmp_path: Path) -> None:
     if made.returncode and not os.environ.get("CI"):
         pytest.skip(f"the example could not be built: {made.stderr.strip()[-200:]}")
     assert made.returncode == 0, made.stderr
-    environment = {**os.environ, "PYTHONPATH": str(tmp_path / "site"), "COLUMNS": "200"}
+    environment = {**os.environ, "PYTHONPATH": with_path(tmp_path / "site"), "COLUMNS": "200"}
 
     def call(*words: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
