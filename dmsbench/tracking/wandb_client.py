@@ -18,10 +18,10 @@ def mode() -> str | None:
 
     Without a key wandb would ask for one in the terminal, or send nothing at all.
     """
-    import wandb
-
     if os.environ.get("WANDB_MODE"):
         return None
+    import wandb
+
     return None if wandb.login(prompt=False, verify=False) else "offline"
 
 
@@ -70,7 +70,7 @@ def _log(wandb: Any, one: Tracked) -> str:
         for path in one.files:
             files.add_file(str(path))
         run.log_artifact(files)
-        place = str(Path(run.dir).parent if offline else run.url)
+        place = str(Path(run.dir).parent if offline else run.url or "nowhere: WANDB_MODE is disabled")
     except BaseException:
         run.finish(exit_code=1)
         raise

@@ -343,7 +343,9 @@ def test_what_was_fitted_is_of_builtin_tasks(bring: Bring, fusion: str, said: st
     zoo = Zoo(task="mine")
     with pytest.raises(ModelError, match=said):
         zoo.load(parse(f"x=tiny-llava-scenes,fusion={fusion}"))
-    assert zoo.load(parse("x=tiny-llava-scenes,fusion=dms,beta=1")).settings()["max_new_tokens"] == 5
+    adapter = zoo.adapter(parse("tiny-llava-scenes"))
+    assert adapter.max_new_tokens == 5
+    assert zoo.load(parse("x=tiny-llava-scenes,fusion=dms,beta=1")).state_key == adapter.state_key
 
 
 def test_a_plugin_says_whose_it_is(bring: Bring) -> None:
