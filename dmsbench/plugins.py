@@ -65,19 +65,32 @@ class Plugin(found_by_entry_points.Plugin):
     def called(self, action: str, function: Callable[..., _Made], *given: Any, **options: Any) -> _Made:
         """What a function of the package gives.
 
-        Raises DmsbenchError where it raises, naming the package; DmsbenchError of its own stays what it is,
-        and a ValueError is taken for one: it is how a package says that it was given what it cannot use.
+        Raises DmsbenchError where it raises, naming the package; a DmsbenchError of its own stays what it is.
         """
         try:
             return function(*given, **options)
         except DmsbenchError:
             raise
-        except ValueError as error:
-            raise DataError(f"{self.name}: {error}") from error
         except Exception as error:
             raise DmsbenchError(
                 f"'{self.name}' of {self.title} failed {action} ({type(error).__name__}: {error})"
             ) from error
+
+    def asked(self, action: str, *given: Any, **options: Any) -> Any:
+        """What the function makes that the package offers; errors as those of ``function`` and ``called``.
+
+        A ValueError is how a package says that it was given what it cannot use: it is a DataError of the same
+        words.
+        """
+        function = self.function()
+
+        def made() -> Any:
+            try:
+                return function(*given, **options)
+            except ValueError as error:
+                raise DataError(f"{self.name}: {error}") from error
+
+        return self.called(action, made)
 
     def unusable(self, reason: str) -> DmsbenchError:
         """The error for what a package gives that cannot be used."""

@@ -24,7 +24,7 @@ def load(config: DatasetConfig, task: str) -> Dataset:
     one image under two names; DmsbenchError where the package fails or gives something else.
     """
     plugin = offered(DATASETS)[config.name]
-    made = plugin.called("to load its data", plugin.function(), config, task=task)
+    made = plugin.asked("to load its data", config, task=task)
     if not isinstance(made, Dataset):
         raise plugin.unusable(f"{plugin.entry.value} gives a {type(made).__name__}, not a Dataset")
     if not made.fingerprint:

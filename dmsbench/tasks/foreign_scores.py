@@ -21,7 +21,7 @@ def load(plugin: Plugin, task: str) -> Scorer:
     Raises DmsbenchError where it cannot be loaded, does not fit the task or is no ``Scorer``. So does the
     score itself where it fails at an answer or is outside [0, 1].
     """
-    made = plugin.called("to make the score", plugin.function(), task)
+    made = plugin.asked("to make the score", task)
     if not isinstance(made, Scorer):
         raise plugin.unusable(f"{plugin.entry.value} gives a {type(made).__name__}, not a Scorer")
     return signed(plugin, replace(made, name=plugin.name, task=task))

@@ -317,7 +317,8 @@ def test_a_task_that_cannot_be_used_is_refused(bring: Bring, made: str, said: st
 
 
 @pytest.mark.parametrize(
-    ("parse", "said"), [("len", "it must give a text, not a int"), ("int", "invalid literal")]
+    ("parse", "said"),
+    [("len", "it must give a text, not a int"), ("int", r"failed to read an answer \(ValueError")],
 )
 def test_a_task_that_cannot_read_an_answer_is_an_error_of_its_package(
     bring: Bring, parse: str, said: str

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
+import math
 import os
 import subprocess
 import sys
@@ -10,12 +12,14 @@ from collections.abc import Callable, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
 import pytest
 
 from dmsbench.cli import main as command_line
 from dmsbench.report.build import build_report
 from dmsbench.runner.find import runs
+from dmsbench.scores import Scorecard
 from dmsbench.tracking import trackers
 from dmsbench.tracking.content import FILES, LONGEST_VALUE, Tracked, metric_name, tracked
 from dmsbench.tracking.wandb_client import mode
@@ -30,6 +34,7 @@ grid:
   joint: [{image: gaussian_noise, text: keyboard}]
 """
 MODELS = ("--model", "first=tiny-llava-scenes", "--model", "second=tiny-llava-scenes,fusion=image")
+Told = tuple[Path, dict[str, Any], dict[str, Scorecard]]
 SMOKE = ("run", "--suite", "smoke")
 Call = Callable[..., tuple[int, str]]
 
@@ -84,17 +89,23 @@ def _put(monkeypatch: pytest.MonkeyPatch, send: Callable[[Sequence[Tracked]], st
     monkeypatch.setattr(trackers, "TRACKERS", MappingProxyType({"mlflow": fake}))
 
 
-def test_what_is_told_is_what_the_leaderboard_says(work: Path) -> None:
+@pytest.fixture(scope="module")
+def told(work: Path) -> Told:
+    """The run's folder, its manifest and its scorecards."""
     (folder,) = runs(work / "results")
     manifest = folder.manifest()
-    report = build_report(folder, manifest)
-    found = tracked(folder.path, manifest, report.scorecards, ["second", "first", "neither"])
+    return folder.path, manifest, dict(build_report(folder, manifest).scorecards)
+
+
+def test_what_is_told_is_what_the_leaderboard_says(told: Told) -> None:
+    folder, manifest, cards = told
+    found = tracked(folder, manifest, cards, ["second", "first", "neither"])
     assert [one.name for one in found] == ["second", "first"]
     assert len({one.key for one in found}) == 2
-    assert {one.group for one in found} == {f"told-{folder.path.name}"}
-    rows = {row["model"]: row for row in json.loads((folder.path / "leaderboard.json").read_text())["rows"]}
+    assert {one.group for one in found} == {f"told-{folder.name}"}
+    rows = {row["model"]: row for row in json.loads((folder / "leaderboard.json").read_text())["rows"]}
     for one in found:
-        row, card = rows[one.name], report.scorecards[one.name]
+        row, card = rows[one.name], cards[one.name]
         for name in ("clean", "mean", "retention", "ausc"):
             assert one.metrics[name] == pytest.approx(row[name]["value"], abs=1e-6)
             assert one.metrics[f"{name}_low"] == pytest.approx(row[name]["low"], abs=1e-6)
@@ -113,11 +124,13 @@ def test_what_is_told_is_what_the_leaderboard_says(work: Path) -> None:
         assert max(map(len, one.params.values())) <= LONGEST_VALUE
 
 
-def test_undefined_scores_are_not_told_as_numbers(work: Path) -> None:
-    (folder,) = runs(work / "results")
-    manifest = folder.manifest()
-    (one,) = tracked(folder.path, manifest, build_report(folder, manifest).scorecards, ["first"])
-    assert all(value == value for value in one.metrics.values())
+def test_undefined_scores_are_not_told_as_numbers(told: Told) -> None:
+    folder, manifest, cards = told
+    undefined = dataclasses.replace(cards["first"].mean, value=math.nan, low=math.nan, high=math.nan)
+    card = dataclasses.replace(cards["first"], above_chance_retention=undefined)
+    (one,) = tracked(folder, manifest, {"first": card}, ["first"])
+    assert "above_chance_retention" not in one.metrics
+    assert all(map(math.isfinite, one.metrics.values()))
 
 
 def test_a_run_tells_a_tracker_when_it_is_done(
@@ -216,12 +229,11 @@ def test_mlflow_without_a_place_says_what_to_set(work: Path, tmp_path: Path) -> 
 
 
 @pytest.mark.skipif(find_spec("wandb") is None, reason="needs wandb")
-def test_wandb_writes_offline_unless_the_user_says_otherwise(work: Path, tmp_path: Path) -> None:
+def test_wandb_writes_offline_unless_the_user_says_otherwise(work: Path, told: Told, tmp_path: Path) -> None:
     said = _real(work, tmp_path, "wandb", WANDB_DIR=str(tmp_path), WANDB_PROJECT="mine")
     assert said.startswith("0 "), said
-    (folder,) = runs(work / "results")
-    manifest = folder.manifest()
-    found = tracked(folder.path, manifest, build_report(folder, manifest).scorecards, ["first", "second"])
+    folder, manifest, cards = told
+    found = tracked(folder, manifest, cards, ["first", "second"])
     logs = tmp_path.glob("wandb/offline-run-*/run-*.wandb")
     files = {path.stem.removeprefix("run-"): path.read_bytes() for path in logs}
     assert set(files) == {one.key for one in found}
