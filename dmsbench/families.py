@@ -23,11 +23,11 @@ _FAMILY_OF: Mapping[str, str] = MappingProxyType(
 
 def family_of(corruption: str) -> str | None:
     """A corruption's family, None for a name that is not known here, or of a package that does not load."""
-    if corruption in _FAMILY_OF or not corruptions.is_known(corruption):
-        return _FAMILY_OF.get(corruption)
+    if corruption in _FAMILY_OF:
+        return _FAMILY_OF[corruption]
     try:
         entry = corruptions.get(corruption)
-    except corruptions.PluginError:
+    except (corruptions.UnknownCorruptionError, corruptions.PluginError):
         return None
     return f"{entry.target}:{entry.family}"
 

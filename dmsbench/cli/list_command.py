@@ -70,6 +70,8 @@ def list_names(
         raise UnknownNameError("topic", what, (known.value for known in What)) from None
     if as_json and format_ not in (None, TableFormat.JSON):
         raise DmsbenchError(f"--json and --format {format_.value}: one of them")
+    if load and topic not in _OFFERED:
+        raise DmsbenchError(f"--load is of {', '.join(one.value for one in _OFFERED)}, not of {topic.value}")
     entries = [*_entries(topic), *(foreign.entries(topic.value, load=load) if topic in _OFFERED else ())]
     if as_json or format_ not in (None, TableFormat.TABLE):
         wanted = TableFormat.JSON if as_json or format_ is None else format_

@@ -138,6 +138,21 @@ def test_a_package_that_cannot_be_loaded_costs_a_line_when_it_is_named(
     assert offered(group)["mine"].title == "brings 1.0"
 
 
+def test_what_cannot_be_loaded_is_listed_with_the_reason(bring: Bring) -> None:
+    from dmsbench.cli.list_foreign import entries
+
+    for topic, group in (("datasets", DATASETS), ("scores", SCORES), ("tasks", TASKS)):
+        bring(group, "raise RuntimeError('why')")
+        (listed,) = entries(topic, load=False)
+        assert (listed["name"], listed["plugin"]) == ("mine", "brings 1.0")
+        assert "brings" not in sys.modules
+        (listed,) = entries(topic, load=True)
+        assert "cannot be loaded (RuntimeError: why)" in listed["error"]
+    bring(TASKS, f"{TASK}mine = Task('mine', 'what it is', ('exact_match',))")
+    (listed,) = entries("tasks", load=True)
+    assert (listed["scores"], listed["description"]) == (["exact_match"], "what it is")
+
+
 def test_own_names_are_never_replaced(bring: Bring, tmp_path: Path) -> None:
     for group, name in ((DATASETS, "scenes"), (TASKS, "vqa"), (SCORES, "exact_match")):
         bring(group, "raise RuntimeError", name=name)

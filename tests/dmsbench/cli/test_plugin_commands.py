@@ -145,6 +145,7 @@ def test_another_version_is_another_run_that_is_not_compared(done: Path, work: P
         (("fit", "baseline", "--suite", SUITE, "--out", "x"), "task 'counting' of another package"),
         (("preview", "--corruption", "row_jiter", "--out", "x.png"), "did you mean 'row_jitter'"),
         (("run", "--suite", SUITE, "--score", "nearby"), "did you mean 'nearly'"),
+        (("list", "models", "--load"), "--load is of datasets, tasks, corruptions, scores, not of models"),
     ],
 )
 def test_what_cannot_be_is_one_line(call: Call, words: tuple[str, ...], said: str) -> None:
