@@ -41,9 +41,8 @@ def _send_mlflow(found: Sequence[Tracked]) -> str:
 
 
 def _check_wandb() -> None:
-    from dmsbench.tracking.wandb_client import mode
-
-    mode()
+    # Whether a key is good is asked of the server, so when there is something to send.
+    import wandb  # noqa: F401
 
 
 def _send_wandb(found: Sequence[Tracked]) -> str:
