@@ -16,7 +16,7 @@ PROJECT = "dmsbench"
 def mode() -> str | None:
     """``offline`` where the user has neither set ``WANDB_MODE`` nor logged in, else None: as they set it.
 
-    Without a key wandb would ask for one in the terminal, or send nothing at all. A key that is there is shown
+    Without a key wandb would ask for one in the terminal, or send nothing at all. One that is there is shown
     to the server: raises what wandb raises where it is refused.
     """
     if os.environ.get("WANDB_MODE"):
