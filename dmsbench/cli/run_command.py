@@ -27,6 +27,7 @@ from dmsbench.errors import DmsbenchError, StoppedRunError
 
 if TYPE_CHECKING:
     from dmsbench.suite import DatasetConfig, Suite
+    from dmsbench.tracking.trackers import Tracker
 
 #: Rows a batch at most: what no machine's memory holds is a slip of the finger.
 MOST_ROWS = 1_000_000
@@ -50,6 +51,7 @@ class _How:
     fresh: bool
     retry_errors: bool
     verify_batch: bool
+    track: tuple[str, ...]
     format_: TableFormat | None
     quiet: bool
     verbose: bool
@@ -151,6 +153,14 @@ def run(
             help="Ask some rows again one by one, and say how far the batch size moves the answers.",
         ),
     ] = False,
+    track: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--track",
+            help="Log the models in a tracker when the run is done: mlflow or wandb. Repeatable; a tracker "
+            "that fails costs a line and no more.",
+        ),
+    ] = None,
     format_: Format = None,
     quiet: Quiet = False,
     verbose: Annotated[
@@ -204,6 +214,7 @@ def run(
         fresh=fresh,
         retry_errors=retry_errors,
         verify_batch=verify_batch,
+        track=tuple(track or ()),
         format_=format_,
         quiet=quiet,
         verbose=verbose,
@@ -240,6 +251,11 @@ def _run(suite: Suite, how: _How) -> int:
     for text in suite.models:
         parse(text)  # a misspelt model must not cost the seconds that importing torch takes
     suite.differing()  # nor a missing backend
+    trackers: tuple[Tracker, ...] = ()
+    if how.track:
+        from dmsbench.tracking.trackers import usable
+
+        trackers = usable(how.track)  # nor a missing extra a run
 
     from dmsbench.cli.output import lively, messages, tell
 
@@ -319,7 +335,17 @@ def _run(suite: Suite, how: _How) -> int:
         tell(console, *run_output.verified_lines(verify_batch(job, arms), rows))
     if how.verbose:
         tell(console, *run_output.time_lines(tally, manifest, names))
-    return run_output.finish(job, manifest, tally, names, how.format_, how.quiet)
+    from dmsbench.cli.track_command import tell_trackers
+
+    return run_output.finish(
+        job,
+        manifest,
+        tally,
+        names,
+        how.format_,
+        how.quiet,
+        lambda report: tell_trackers(trackers, job.folder, manifest, report, names, quiet=how.quiet),
+    )
 
 
 def _number_or_auto(option: str, text: str, least: int, most: int) -> None:

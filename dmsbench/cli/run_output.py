@@ -4,13 +4,14 @@ and where the time went."""
 from __future__ import annotations
 
 import platform
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from dmsbench.cli.options import TableFormat
 from dmsbench.cli.output import emit, messages, tables, tell
 
 if TYPE_CHECKING:
+    from dmsbench.report.build import Report
     from dmsbench.runner.arms import Arm, Tally
     from dmsbench.runner.batch_size import BatchSize
     from dmsbench.runner.estimate import Estimate
@@ -28,8 +29,12 @@ def finish(
     names: list[str],
     format_: TableFormat | None,
     quiet: bool,
+    on_report: Callable[[Report], None] = lambda _report: None,
 ) -> int:
-    """Writes and prints the report of a run; returns the exit code, 4 for too many errors."""
+    """Writes and prints the report of a run; returns the exit code, 4 for too many errors.
+
+    ``on_report`` gets what was written, before anything is said of too many errors.
+    """
     from dmsbench.report.build import build_report, print_report
     from dmsbench.report.exports import report_columns, report_dict, report_sheet
 
@@ -48,6 +53,7 @@ def finish(
             lambda: columns(report),
             () if quiet else notes,
         )
+    on_report(report)
     for name in names:
         rate = tally.error_rate(name)
         if rate > job.suite.max_error_rate:

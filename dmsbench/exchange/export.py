@@ -26,6 +26,7 @@ from dmsbench.runner.job import Job
 from dmsbench.runner.records import SCHEMA
 from dmsbench.runner.rows import Outcome, row_builder, shown_text
 from dmsbench.runner.views import Views
+from dmsbench.tasks.catalogue import task_of
 
 #: What an export is, and what every row of its grid shows: all that an import needs.
 ABOUT, GRID = "export.json", "grid.parquet"
@@ -82,12 +83,13 @@ def _written(
     views = Views(job.suite.seed, job.dataset, job.suite.profile, job.suite.applied)
     build, index, grid, lost = row_builder(job.score), 0, 0, 0
     known: set[str] = set()
+    prompt = task_of(job.suite.task).prompt
     with ExitStack() as files:
         writer = files.enter_context(FORMATS[format_](folder, job.suite.name, target))
         grid_to = files.enter_context(pq.ParquetWriter(folder / GRID, GRID_SCHEMA, compression="zstd"))
         for block in job.plan.blocks:
             for plan in job.plan.images:
-                cells = cells_of(views, job.truth, block, plan)
+                cells = cells_of(views, job.truth, block, plan, prompt)
                 numbers: list[int | None] = []
                 rows: list[Row] = []
                 for cell in cells:
@@ -119,6 +121,8 @@ def _written(
 
 def _row(index: int, cell: Cell, image: View) -> Row:
     question, context = shown_text(cell.text)
+    # An absent question stays absent, as for a model here: the task's own words go with it.
+    question = cell.asked(question) if question else question
     sample = cell.sample
     return Row(
         index,

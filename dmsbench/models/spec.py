@@ -232,6 +232,8 @@ def checkpoint_folder(name: str) -> Path:
 def own_scheduler(checkpoint: str, task: str) -> Path | None:
     """The scheduler for a task in a checkpoint's folder, None where there is none."""
     folder = checkpoint_folder(checkpoint) if checkpoint in CHECKPOINTS else Path(checkpoint)
+    if task not in OWN_SCHEDULERS:
+        return None
     found = folder / OWN_SCHEDULERS[task]
     return found if _is_folder(str(found)) and (found / FIT_FILE).is_file() else None
 

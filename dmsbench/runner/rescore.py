@@ -25,6 +25,7 @@ from dmsbench.runner.records import SCHEMA, scored
 from dmsbench.runner.scoring import chance_of, chance_of_searches, configured, on_split
 from dmsbench.runner.store import MANIFEST, RunFolder, digest
 from dmsbench.suite import Suite
+from dmsbench.tasks.catalogue import form, task_of
 from dmsbench.tasks.scorers import Scorer, chance_under, scorer
 
 __all__ = ["Rescored", "is_rescored", "rescore"]
@@ -55,8 +56,9 @@ def rescore(source: RunFolder, name: str) -> Rescored:
     run, it has that score already or a part is damaged, NotComparableError where no model is finished.
     """
     old = source.manifest()
+    _check_task(old, source.path)
     score = scorer(name, old["identity"]["task"])
-    dataset = _captions(old, name, source.path) if score.task == "captioning" else None
+    dataset = _texts(old, name, source.path) if _hangs_on_texts(score) else None
     score = score if dataset is None else on_split(score, dataset)
     if old["identity"]["score"] == score.signature:
         raise DmsbenchError(f"{source.path}: scored by {name} already; see: dmsbench report {source.path}")
@@ -94,13 +96,29 @@ def rescore(source: RunFolder, name: str) -> Rescored:
     return Rescored(target, manifest, tuple(models), rows, changed, unfinished)
 
 
-def _captions(manifest: Mapping[str, Any], name: str, path: Path) -> Dataset:
-    """The data set of a run of captions.
+def _check_task(manifest: Mapping[str, Any], path: Path) -> None:
+    """Raises DmsbenchError where a package's task is another than the one that was asked."""
+    task = manifest["identity"]["task"]
+    asked = manifest["identity"].get("task_version")
+    if asked is not None and task_of(task).signature != asked:
+        raise DmsbenchError(
+            f"{path}: task '{task}' was {asked} in this run and is {task_of(task).signature} here: install "
+            "the former to rescore it"
+        )
+
+
+def _hangs_on_texts(score: Scorer) -> bool:
+    """Whether a score, or its chance, takes something from the texts of the whole data set."""
+    return score.of_split is not None or form(score.task) == "captioning"
+
+
+def _texts(manifest: Mapping[str, Any], name: str, path: Path) -> Dataset:
+    """The data set of a run whose score hangs on all its texts, as that of captions does.
 
     Raises SuiteError where it cannot have this score, DmsbenchError where it is no longer what it was.
     """
     config = Suite.model_validate(manifest["suite"]).changed(score=name).dataset
-    dataset = configured(config, "captioning")
+    dataset = configured(config, manifest["identity"]["task"])
     if dataset.fingerprint != manifest["dataset"]["fingerprint"]:
         raise DmsbenchError(f"{path}: its data set has changed since, and {name} hangs on all of it")
     return dataset

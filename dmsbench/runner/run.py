@@ -24,6 +24,7 @@ from dmsbench.runner.rows import row_builder
 from dmsbench.runner.store import COMPLETE, STOPPED, RunFolder
 from dmsbench.runner.views import Views
 from dmsbench.suite import RetrievalConfig
+from dmsbench.tasks.catalogue import task_of
 from dmsbench.truth import Truth
 
 #: Bytes of a model's name: what common file systems take.
@@ -50,7 +51,7 @@ def load_arms(job: Job, *, device: str = "auto") -> tuple[list[Arm[Any]], dict[s
             model = load(spec)
             settings = model.settings()
         else:
-            model = plugin.load()(spec, device=pick_device(device), task=job.suite.task)
+            model = plugin.function()(spec, device=pick_device(device), task=job.suite.task)
             settings = {**model.settings(), "plugin": plugin.origin}
         key_of = key_maker(job, spec.name, settings)
         arms.append(Arm(spec.name, model, key_of))
@@ -94,7 +95,7 @@ def engine_of(
     }
     views = views_of(job) if views is None else views
     if job.suite.task != "retrieval":
-        return LocalEngine(folder, views, arms, **given)
+        return LocalEngine(folder, views, arms, asked=task_of(job.suite.task).prompt, **given)
     searched = job.dataset if dataset is None else dataset
     config = job.suite.retrieval or RetrievalConfig()
     return RetrievalEngine(folder, views, arms, dataset=searched, retrieval=config, **given)
