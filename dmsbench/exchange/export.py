@@ -17,10 +17,10 @@ from PIL import Image as Pictures
 
 from dmsbench import __version__
 from dmsbench.errors import DmsbenchError
-from dmsbench.exchange.writers import FORMATS, Row
+from dmsbench.exchange.writers import FORMATS, Destination, LmmsEval, Row
 from dmsbench.files import write_atomically
 from dmsbench.grid import View
-from dmsbench.models.prompts import body
+from dmsbench.models.prompts import LONGEST, body
 from dmsbench.runner.cells import Cell, cells_of
 from dmsbench.runner.job import Job
 from dmsbench.runner.records import SCHEMA
@@ -38,13 +38,15 @@ TO_ASK = "to_ask"
 
 @dataclass(frozen=True, slots=True)
 class Exported:
-    """What was written. ``rows`` of ``grid`` are asked, ``lost`` more the format could not hold."""
+    """What was written. ``rows`` of ``grid`` are asked, ``lost`` more the format could not hold; ``apart`` of
+    the rows are in a task of their own, since they have no picture."""
 
     folder: Path
     rows: int
     grid: int
     pictures: int
     lost: int
+    apart: int
 
 
 def export(
@@ -80,10 +82,12 @@ def _written(
     job: Job, folder: Path, target: Path, format_: str, on_progress: Callable[[int], None]
 ) -> Exported:
     views = Views(job.suite.seed, job.dataset, job.suite.profile, job.suite.applied)
-    build, index, grid, lost = row_builder(job.score), 0, 0, 0
+    build, index, grid, lost, apart = row_builder(job.score), 0, 0, 0, 0
     known: set[str] = set()
+    destination = Destination(job.suite.name, target, LONGEST[job.suite.task])
     with ExitStack() as files:
-        writer = files.enter_context(FORMATS[format_](folder, job.suite.name, target))
+        writer = files.enter_context(FORMATS[format_](folder, destination))
+        separates = isinstance(writer, LmmsEval)
         grid_to = files.enter_context(pq.ParquetWriter(folder / GRID, GRID_SCHEMA, compression="zstd"))
         for block in job.plan.blocks:
             for plan in job.plan.images:
@@ -98,6 +102,7 @@ def _written(
                         index += 1
                         _show(writer, cell, known)
                 lost += writer.rows(rows)
+                apart += sum(separates and row.image is None for row in rows)
                 grid_to.write_table(_grid_rows(build, plan.image, cells, numbers))
                 grid += len(cells)
                 on_progress(grid)
@@ -114,7 +119,7 @@ def _written(
         "licence": job.dataset.licence,
     }
     write_atomically(folder / ABOUT, json.dumps(about, indent=1, ensure_ascii=False).encode())
-    return Exported(target, index - lost, grid, len(known), lost)
+    return Exported(target, index - lost, grid, len(known), lost, apart)
 
 
 def _row(index: int, cell: Cell, image: View) -> Row:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 from dmsbench.data.base import SampleError
 from dmsbench.errors import ModelError
 from dmsbench.models.base import Prompt
 
+#: Tokens of the longest answer where a specification does not say it: a caption is a sentence or two.
+LONGEST: Mapping[str, int] = MappingProxyType({"vqa": 16, "captioning": 64})
 #: LLaVA-1.5's format, for checkpoints that bring no chat template.
 DEFAULT_FORMAT = ("USER: <image>\n", " ASSISTANT:")
 _MARK = "⟦dmsbench⟧"

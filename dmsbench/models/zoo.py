@@ -24,6 +24,7 @@ from dmsbench.models.loading import model_type
 from dmsbench.models.mixed import STEPS_OF, STEPWISE, MixedModel
 from dmsbench.models.paligemma import PaliGemmaModel
 from dmsbench.models.probed import ProbedModel
+from dmsbench.models.prompts import LONGEST
 from dmsbench.models.qwen2_vl import Qwen2VlModel, Qwen25VlModel
 from dmsbench.models.rivals import rival
 from dmsbench.models.scaled import ScaledAdapter
@@ -44,8 +45,6 @@ from dmsbench.models.static import StaticModel
 SCHEDULER_FILE = "scheduler.json"
 #: The options that decide how a checkpoint is loaded; models that agree in them share its adapter.
 _DEFAULTS = {"dtype": "float32", "attention": "sdpa", "revision": ""}
-#: The longest answer where the specification does not say it: a caption is a sentence or two.
-_LONGEST = MappingProxyType({"vqa": "16", "captioning": "64"})
 #: The adapter of each model type, as a checkpoint's config names it; all others are ``StaticModel``.
 _ADAPTERS: Mapping[str, type[Adapter]] = MappingProxyType(
     {
@@ -74,7 +73,7 @@ class Zoo:
     def load(self, spec: ModelSpec) -> VisionLanguageModel:
         """The model of a specification; raises ModelError where it, or its scheduler, cannot be loaded."""
         if (endpoint := spec.endpoint) is not None:
-            return EndpointModel(endpoint, max_new_tokens=int(_LONGEST[self.task]))
+            return EndpointModel(endpoint, max_new_tokens=LONGEST[self.task])
         if spec.fusion == "static":
             if _type_of(spec) not in _ADAPTERS:
                 return self._kept(self._static, StaticModel, spec)
@@ -156,7 +155,7 @@ class Zoo:
     def _kept(self, kept: dict[tuple[str, ...], _Model], family: type[_Model], spec: ModelSpec) -> _Model:
         given: dict[str, str] = {
             option: spec.options.get(option, default)
-            for option, default in {**_DEFAULTS, "max_new_tokens": _LONGEST[self.task]}.items()
+            for option, default in {**_DEFAULTS, "max_new_tokens": str(LONGEST[self.task])}.items()
         }
         key = (spec.checkpoint, *given.values())
         if key not in kept:
