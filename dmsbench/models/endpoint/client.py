@@ -9,13 +9,14 @@ import random
 import threading
 import weakref
 from collections.abc import Callable, Coroutine, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 import httpx2
 
 from dmsbench.errors import HangingModelError, ModelError
 from dmsbench.models.endpoint.options import EndpointOptions
+from dmsbench.models.endpoint.secrets import Secret
 from dmsbench.models.endpoint.waiting import asked_to_wait, backoff
 from dmsbench.models.endpoint.wire import (
     MalformedReplyError,
@@ -24,6 +25,7 @@ from dmsbench.models.endpoint.wire import (
     error_message,
     read_models,
     read_reply,
+    shortened,
 )
 
 #: Rows in a row without an answer before the server is given up.
@@ -55,11 +57,12 @@ class Failed:
 
 
 class _AgainError(Exception):
-    """A failure that may pass; ``wait``: seconds that the server asks for."""
+    """A failure that may pass; ``wait``: seconds that the server asks for; ``limit``: it was asked too much,
+    which concerns all requests."""
 
-    def __init__(self, reason: str, wait: float = 0.0) -> None:
+    def __init__(self, reason: str, wait: float = 0.0, *, limit: bool = False) -> None:
         super().__init__(reason)
-        self.wait = wait
+        self.wait, self.limit = wait, limit
 
 
 class Client:
@@ -76,7 +79,7 @@ class Client:
         *,
         delays: Callable[[int], float] | None = None,
     ) -> None:
-        self.options, self._key = options, key
+        self.options, self._secret = options, Secret(key)
         chance = random.Random()  # noqa: S311 when to ask again decides no record
         self._delay = delays or (lambda attempt: backoff(attempt, chance))
         self._loop = asyncio.new_event_loop()
@@ -148,9 +151,10 @@ class Client:
                 return Failed(str(error))
             except _AgainError as error:
                 reason = str(error)
-                self._hold(error.wait)
+                wait = max(error.wait, self._delay(attempt))
+                self._hold(wait if error.limit else error.wait)
                 if attempt < self.options.retries:
-                    await asyncio.sleep(max(error.wait, self._delay(attempt)))
+                    await asyncio.sleep(wait)
         return Failed(reason)
 
     def _hold(self, seconds: float) -> None:
@@ -179,22 +183,30 @@ class Client:
             try:
                 found = read(reply)
             except MalformedReplyError as error:
-                raise _AgainError(str(error)) from None
+                raise _AgainError(shortened(self._shown(str(error)))) from None
+            except NoAnswerError as error:
+                raise NoAnswerError(shortened(self._shown(str(error)))) from None
+            if isinstance(found, Reply):
+                found = replace(found, text=self._secret.hidden_in_answer(found.text))
             self._answered += 1
             self._lost = 0
             return found
         self._fail(status, headers, reply, wait)
-        raise NoAnswerError(self._shown(f"the server refused it ({status}): {error_message(reply)}"))
+        raise NoAnswerError(
+            shortened(self._shown(f"the server refused it ({status}): {error_message(reply)}"))
+        )
 
     def _fail(self, status: int, headers: httpx2.Headers, reply: bytes, wait: float) -> None:
         """Raises what a status means for the whole run, or that the request may be sent again."""
-        said = self._shown(f"{status}: {error_message(reply)}")
+        said = shortened(self._shown(f"{status}: {error_message(reply)}"))
         where = self.options.url
         if status >= 500 or status in _PASSING:
-            raise _AgainError(f"the server says {said}", wait)
+            raise _AgainError(f"the server says {said}", wait, limit=status == 429)
         if 300 <= status < 400:
             place = self._shown(headers.get("location", "nowhere"))[:200]
             raise ModelError(f"{where} redirects to {place}: give the address where the server is")
+        if status == 402:
+            raise ModelError(f"{where} asks to be paid ({said}); {_CONTINUES}")
         if status == 401 or (status == 403 and not self._answered):
             hint = "give key=VARIABLE" if self.options.key is None else f"look at ${self.options.key}"
             raise ModelError(f"{where} refuses the key ({said}); {hint}")
@@ -221,7 +233,7 @@ class Client:
 
     def _shown(self, text: str) -> str:
         """What a server says, without the key: some quote it."""
-        return text.replace(self._key, "(key)") if self._key else text
+        return self._secret.hidden(text)
 
 
 def _shut(loop: asyncio.AbstractEventLoop, thread: threading.Thread, http: httpx2.AsyncClient) -> None:
