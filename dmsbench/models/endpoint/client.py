@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import hashlib
 import json
 import random
 import threading
@@ -94,9 +95,13 @@ class Client:
         self._slots = asyncio.Semaphore(options.concurrency)
         self._not_before = 0.0
         self._answered = self._lost = self._refused = 0
+        self._kept: dict[bytes, Reply] = {}
 
     def ask(self, bodies: Sequence[dict[str, Any]]) -> list[Reply | Failed]:
         """The answers to some requests, in their order; one without an answer costs itself alone.
+
+        What was answered before a call was broken off is not asked again by the next: the runner halves a
+        batch that took too long, and answers may cost money.
 
         Raises ModelError where no request can succeed: a wrong key or address, or a server that has refused
         the first ``MOST_IN_A_ROW``; HangingModelError where as many in a row had no answer though each was
@@ -120,17 +125,26 @@ class Client:
             raise
 
     async def _all(self, bodies: Sequence[dict[str, Any]]) -> list[Reply | Failed]:
-        tasks = [asyncio.ensure_future(self._one(body)) for body in bodies]
+        requests = [json.dumps(body).encode() for body in bodies]
+        names = [hashlib.blake2b(raw, digest_size=16).digest() for raw in requests]
+        tasks = [
+            asyncio.ensure_future(self._one(name, raw)) for name, raw in zip(names, requests, strict=True)
+        ]
         try:
-            return list(await asyncio.gather(*tasks))
+            found = list(await asyncio.gather(*tasks))
         except BaseException:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
             raise
+        for name in names:
+            self._kept.pop(name, None)
+        return found
 
-    async def _one(self, body: dict[str, Any]) -> Reply | Failed:
-        raw = json.dumps(body).encode()
+    async def _one(self, name: bytes, raw: bytes) -> Reply | Failed:
+        known = self._kept.get(name)
+        if known is not None:
+            return known
         found = await self._with_retries(lambda: self._send("POST", "/chat/completions", raw, read_reply))
         if isinstance(found, Failed):
             self._lost += 1
@@ -139,6 +153,8 @@ class Client:
                     f"{self.options.url}: {MOST_IN_A_ROW} requests in a row without an answer, each sent "
                     f"{self.options.retries + 1} times ({found.reason}); {_CONTINUES}"
                 )
+        else:
+            self._kept[name] = found
         return found
 
     async def _with_retries(self, send: Callable[[], Coroutine[Any, Any, _T]]) -> _T | Failed:
@@ -153,22 +169,28 @@ class Client:
                 reason = str(error)
                 wait = max(error.wait, self._delay(attempt))
                 self._hold(wait if error.limit else error.wait)
+                if error.wait > LONGEST_WAIT:
+                    await self._held()
                 if attempt < self.options.retries:
                     await asyncio.sleep(wait)
         return Failed(reason)
 
     def _hold(self, seconds: float) -> None:
         """No request is begun for so long: a limit is the server's, not the one request's."""
-        if seconds > LONGEST_WAIT:
-            raise HangingModelError(
-                f"{self.options.url} asks to wait {seconds:.0f} s before the next request; {_CONTINUES}"
-            )
         self._not_before = max(self._not_before, self._loop.time() + seconds)
+
+    async def _held(self) -> None:
+        """Waits until a request may be begun; raises HangingModelError where that is too long."""
+        while (early := self._not_before - self._loop.time()) > 0:
+            if early > LONGEST_WAIT:
+                raise HangingModelError(
+                    f"{self.options.url} asks to wait {early:.0f} s before the next request; {_CONTINUES}"
+                )
+            await asyncio.sleep(early)
 
     async def _send(self, method: str, path: str, raw: bytes | None, read: Callable[[bytes], _T]) -> _T:
         async with self._slots:
-            while (early := self._not_before - self._loop.time()) > 0:
-                await asyncio.sleep(early)
+            await self._held()
             try:
                 status, headers, reply = await asyncio.wait_for(
                     self._exchange(method, path, raw), self.options.timeout

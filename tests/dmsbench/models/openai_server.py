@@ -124,6 +124,9 @@ class Handler(BaseHTTPRequestHandler):
         elif word == "spent":
             spent = {"x-ratelimit-remaining-requests": "0", "x-ratelimit-reset-requests": "400ms"}
             self.reply(200, good, spent)
+        elif word == "spent for long":
+            spent = {"x-ratelimit-remaining-tokens": "0", "x-ratelimit-reset-tokens": "24h"}
+            self.reply(200, good, spent)
         elif word == "401":
             self.reply(401, {"error": {"message": f"bad key {self.headers.get('Authorization')}"}})
         elif word.isdigit():
@@ -196,9 +199,14 @@ class Handler(BaseHTTPRequestHandler):
             self.reply(200, good)
 
 
+class Server(ThreadingHTTPServer):
+    def handle_error(self, *_: object) -> None:
+        pass  # who asked is gone
+
+
 if __name__ == "__main__":
     port = int(sys.argv[1]) if len(sys.argv) > 1 else 0
     DIE_AFTER = int(sys.argv[2]) if len(sys.argv) > 2 else 0
-    server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
+    server = Server(("127.0.0.1", port), Handler)
     print(server.server_address[1], flush=True)
     server.serve_forever()

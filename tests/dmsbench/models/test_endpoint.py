@@ -90,7 +90,7 @@ def expected(server: str, image: Any, prompt: Prompt, **options: Any) -> str:
     ],
 )
 def test_what_passes_is_asked_again_and_costs_nothing(server: str, befalls: str) -> None:
-    asked = model(server, timeout=0.6)
+    asked = model(server, timeout=0.6 if befalls in ("slow", "drip") else 60.0)
     images = [picture(1), picture(2, (5, 11))]
     prompts = [Prompt(f"what is {n}?") for n in range(12)]
     rows = [n % 2 for n in range(12)]
@@ -252,8 +252,16 @@ def test_nothing_is_sent_while_the_server_asks_to_wait(server: str, word: str) -
 
 def test_a_wait_of_a_day_ends_the_run(server: str) -> None:
     asked = model(server)
-    with pytest.raises(HangingModelError, match="asks to wait 86400 s"):
+    with pytest.raises(HangingModelError, match=r"asks to wait 8(6400|6399) s"):
         asked.answer(asked.encode([picture(1)]), [0], [Prompt("[tomorrow]")])
+
+
+def test_an_answer_that_spent_the_budget_of_a_day_is_kept(server: str) -> None:
+    asked = model(server)
+    state = asked.encode([picture(1)])
+    assert asked.answer(state, [0], [Prompt("[spent for long]")]).failed == {}
+    with pytest.raises(HangingModelError, match=r"asks to wait 86\d{3} s .*the same command continues"):
+        asked.answer(state, [0], [Prompt("q")])
 
 
 def test_no_more_requests_are_under_way_than_asked_for(server: str) -> None:
@@ -283,6 +291,25 @@ def test_a_call_that_is_broken_off_leaves_a_client_that_works(server: str) -> No
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, previous)
     assert asked.answer(state, [0], [Prompt("q")]).failed == {}
+
+
+def test_a_batch_that_took_too_long_is_not_asked_for_twice(server: str) -> None:
+    """The time limit breaks it off, the engine halves it: what was answered is there."""
+    from dmsbench.runner.patience import Patience
+
+    asked, patience = model(server, concurrency=2), Patience(0.6)
+    image = picture(1)
+    state, prompts = asked.encode([image]), [Prompt(f"{n} [nap]") for n in range(3)] + [Prompt("[slow]")]
+    plan(server)
+    answers, trouble = patience.tried(lambda: asked.answer(state, [0] * 4, prompts))
+    assert answers is None and trouble is not None and "--time-limit" in trouble.reason
+    answers, trouble = patience.tried(lambda: asked.answer(state, [0] * 3, prompts[:3]))
+    assert trouble is None
+    assert answers.texts == tuple(expected(server, image, prompt) for prompt in prompts[:3])
+    assert len(seen(server)["chats"]) == 4
+    # Once they were handed over they are forgotten.
+    asked.answer(state, [0], prompts[:1])
+    assert len(seen(server)["chats"]) == 5
 
 
 def test_the_key_is_sent_and_never_shown(server: str, monkeypatch: pytest.MonkeyPatch) -> None:
