@@ -260,8 +260,17 @@ class Client:
 
 def _shut(loop: asyncio.AbstractEventLoop, thread: threading.Thread, http: httpx2.AsyncClient) -> None:
     with contextlib.suppress(TimeoutError, asyncio.TimeoutError, RuntimeError):
-        asyncio.run_coroutine_threadsafe(http.aclose(), loop).result(5)
+        asyncio.run_coroutine_threadsafe(_ended(http), loop).result(5)
     loop.call_soon_threadsafe(loop.stop)
     thread.join(5)
     if not thread.is_alive():
         loop.close()
+
+
+async def _ended(http: httpx2.AsyncClient) -> None:
+    """Ends what a call that was broken off has left, then the connections."""
+    left = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in left:
+        task.cancel()
+    await asyncio.gather(*left, return_exceptions=True)
+    await http.aclose()

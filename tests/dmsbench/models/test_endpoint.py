@@ -293,6 +293,32 @@ def test_a_call_that_is_broken_off_leaves_a_client_that_works(server: str) -> No
     assert asked.answer(state, [0], [Prompt("q")]).failed == {}
 
 
+def test_an_end_right_after_an_interruption_is_a_quiet_one() -> None:
+    """The second Ctrl-C: requests are under way at a server that neither answers nor hangs up."""
+    import asyncio
+    import signal
+    import socket
+
+    def ring(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        asked = model(f"http://127.0.0.1:{silent.getsockname()[1]}", concurrency=64)
+        previous = signal.signal(signal.SIGALRM, ring)
+        try:
+            signal.setitimer(signal.ITIMER_REAL, 0.3)
+            asked.client.ask([{"n": n} for n in range(200)])
+        except KeyboardInterrupt:
+            began = time.monotonic()
+            asked.client.close()
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            signal.signal(signal.SIGALRM, previous)
+    assert time.monotonic() - began < 4
+    # Tasks left behind would complain on standard error when the interpreter ends.
+    assert asyncio.all_tasks(asked.client._loop) == set()
+
+
 def test_a_batch_that_took_too_long_is_not_asked_for_twice(server: str) -> None:
     """The time limit breaks it off, the engine halves it: what was answered is there."""
     from dmsbench.runner.patience import Patience
