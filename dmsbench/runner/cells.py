@@ -70,9 +70,9 @@ def cells_of(
     """The rows of an image view of a block: each sample under each text view, every image made once."""
     images: dict[str, ImageView] = {}
     cells = []
-    asked = [(text, list(filter(truth.concerns, (plan.image, text)))) for text in plan.texts]
+    texts = [(text, list(filter(truth.concerns, (plan.image, text)))) for text in plan.texts]
     for sample in block.samples:
-        for text, concerned in asked:
+        for text, concerned in texts:
             reason = truth.reason(sample, *concerned) if concerned else None
             if reason is not None:
                 clean = TextView(sample.question, sample.context, True, "", False)
