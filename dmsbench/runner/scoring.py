@@ -19,8 +19,8 @@ from dmsbench.tasks.scorers import Scorer, chance_under
 _PICTURES, _TRIED = 300, 30
 
 
-def configured(config: DatasetConfig, task: str) -> Dataset:
-    """The data set that a suite names, for its task."""
+def configured(config: DatasetConfig, task: str, limit: int | None = None) -> Dataset:
+    """The data set that a suite names, for its task; ``limit`` says how much of a stream is taken."""
     return load_dataset(
         config.name,
         config.split,
@@ -31,6 +31,10 @@ def configured(config: DatasetConfig, task: str) -> Dataset:
         task=task,
         allow_outside=config.allow_outside,
         columns=config.columns,
+        config=config.config,
+        revision=config.revision,
+        streaming=config.streaming,
+        limit=limit,
     )
 
 
