@@ -17,8 +17,8 @@ DATASETS = {
     "that tells part of the same; levels 1, 2, 3; splits train, validation, test",
     "local": "your own JSONL, Parquet, CSV or TSV file of id, image, question, answers (or captions) beside "
     "an image folder",
-    "hub": "any data set of the Hugging Face hub, or a folder of Parquet files, by its path and columns; needs "
-    "pip install 'dmsbench[hub]'; licence: its own",
+    "hub": "any data set of the Hugging Face hub, or a folder of Parquet files, by its path and columns; needs the "
+    "extra hub; licence: its own",
     "webdataset": "your own tar files of pictures with JSON or a caption of the same name (WebDataset shards)",
     **{name: preset.description for name, preset in PRESETS.items()},
 }
@@ -161,7 +161,9 @@ def _of_hub(wanted: Wanted, path: Path, config: str | None, columns: Mapping[str
     elif not path.is_dir():
         raise DataError(f"{path}: no such folder; give a folder of Parquet files, or owner/name")
     if wanted.streaming and wanted.limit is None:
-        raise DataError(f"{address}: streaming needs a limit: it says how many rows are fetched")
+        raise DataError(
+            f"{address}: streaming needs a limit, which says how many rows are fetched; without one set streaming: false"
+        )
     return hub.load(
         hub.Request(
             wanted.name,

@@ -170,7 +170,7 @@ def _rows(request: Request, fetched: Fetched, task: str) -> Iterator[NumberedRow
             group = ready.get("group")
             if isinstance(group, int | str) and not isinstance(group, bool):
                 image = shared.setdefault(str(group), image)
-            ready |= {"image": image, "picture": f"row {line}"}
+            ready |= {"image": image, "picture": f"row-{line - 1}"}
         yield line, ready
 
 

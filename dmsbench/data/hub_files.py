@@ -21,7 +21,12 @@ from dmsbench.errors import DataError, UnknownNameError
 from dmsbench.files import write_atomically
 
 INSTALL = "pip install 'dmsbench[hub]'"
+_UNREACHED = ("Couldn't reach", "Couldn't find cache", "is not cached in")
 _COMMIT = re.compile(r"[0-9a-f]{40}")
+
+
+class UnreachableHubError(DataError):
+    """The hub cannot be asked, and what is wanted of it is not here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,13 +67,18 @@ def fetch(source: Source) -> Fetched:
     """
     datasets = library()
     noted = _note_of(source)
-    if not source.is_folder and (offline() or _COMMIT.fullmatch(source.revision)):
-        known = _known(noted)
-        if known is not None:
-            return known
+    here = None if source.is_folder else _known(noted)
+    if here is not None and (offline() or _COMMIT.fullmatch(source.revision)):
+        return here
+    try:
+        with told(source):
+            builder = _builder(source)
+            commit = _commit(source, builder)
+    except UnreachableHubError:
+        if here is None:
+            raise
+        return here  # as it was when the hub was last asked; the manifest says which commit that is
     with told(source):
-        builder = _builder(source)
-        commit = _commit(source, builder)
         if commit and not offline():
             known = _known(_note_of(source, commit))
             if known is not None:
@@ -89,8 +99,8 @@ def fetch(source: Source) -> Fetched:
     expected = (builder.info.splits or {}).get(source.split)
     if expected is not None and expected.num_examples not in (None, len(data)) and commit:
         raise DataError(
-            f"{source.where}: {len(data):,} rows, and its card says {expected.num_examples:,}: fetch it again "
-            f"(delete {Path(arrow[0]).parent if arrow else source.path})"
+            f"{source.where}: {len(data):,} rows, and its card says {expected.num_examples:,}: fetch it "
+            f"again (delete {Path(arrow[0]).parent if arrow else source.path})"
         )
     if commit:
         _write_note(noted, found)
@@ -137,7 +147,7 @@ def picture_folders(source: Source) -> tuple[str, ...]:
 
 
 def stream(source: Source) -> tuple[Any, str]:
-    """The split as an ``IterableDataset``, in its own order, and the commit; raises DataError as ``fetch``."""
+    """The split as an ``IterableDataset``, in its order, and the commit; raises DataError as ``fetch``."""
     with told(source):
         builder = _builder(source)
         return builder.as_streaming_dataset(split=source.split), _commit(source, builder)
@@ -168,8 +178,8 @@ def _commit(source: Source, builder: Any) -> str:
     commit = commit if _COMMIT.fullmatch(commit) else ""
     if _COMMIT.fullmatch(source.revision) and commit != source.revision:
         raise DataError(
-            f"{source.where}: the hub cannot be asked, and here lies another revision than {source.revision}: "
-            "go online once"
+            f"{source.where}: the hub cannot be asked, and here lies another revision than "
+            f"{source.revision}: go online once"
         )
     return commit
 
@@ -193,6 +203,13 @@ def told(source: Source) -> Iterator[None]:
     except DataError:
         raise
     except (OSError, ValueError, RuntimeError, LookupError, pa.ArrowException) as error:
+        unreached = offline() or isinstance(error, ConnectionError) or any(map(str(error).count, _UNREACHED))
+        if unreached and not source.is_folder:
+            switched = " (HF_HUB_OFFLINE or HF_DATASETS_OFFLINE is set)" if offline() else ""
+            raise UnreachableHubError(
+                f"{source.where}: the hub cannot be asked{switched}, and it is not in the cache: run once "
+                "online with the same HF_HOME, or name a copy on this disk by dataset.path"
+            ) from None
         raise DataError(f"{source.where}: {_why(source, error)}") from None
     except library().exceptions.DatasetsError as error:
         raise DataError(f"{source.where}: {_why(source, error)}") from None
@@ -208,15 +225,11 @@ def _why(source: Source, error: BaseException) -> str:
     if config:
         return str(UnknownNameError("config", str(source.config), re.findall(r"'([^']+)'", config[2])))
     if "Config name is missing" in str(error):
-        return f"it has several configurations: name one by dataset.config ({said})"
+        several = re.search(r"available configs: \[(.*?)\]", str(error))
+        names = ", ".join(re.findall(r"'([^']+)'", several[1])) if several else said
+        return f"it has several configurations: name one by dataset.config: {one_line(names)}"
     if "Revision" in str(error) and "doesn't exist" in str(error):
         return f"no revision '{source.revision}': see {_page(source)}"
-    if not source.is_folder and (offline() or isinstance(error, ConnectionError)):
-        switched = " (HF_HUB_OFFLINE or HF_DATASETS_OFFLINE is set)" if offline() else ""
-        return (
-            f"the hub cannot be asked{switched}, and it is not in the cache: run once online with the same "
-            "HF_HOME, or name a copy on this disk by dataset.path"
-        )
     if "doesn't exist on the Hub" in str(error):
         return "no such data set on the hub, or a private one: check the name, or run hf auth login"
     return said or type(error).__name__

@@ -98,7 +98,7 @@ PRESETS: Mapping[str, Preset] = {
             "lmms-lab/COCO-Caption2017",
             "val",
             # The questions of this mirror are an instruction; captioning has its own.
-            {"id": "question_id", "captions": "answer"},
+            {"id": "question_id", "group": "question_id", "captions": "answer"},
             _CAPTIONS,
             "captions CC BY 4.0, pictures under Flickr's terms of use",
             "cocodataset.org",
@@ -108,7 +108,7 @@ PRESETS: Mapping[str, Preset] = {
             "Flickr30k (Young et al. 2014), all pictures, five captions each",
             "lmms-lab/flickr30k",
             "test",
-            {"id": "img_id", "captions": "caption"},
+            {"id": "img_id", "group": "img_id", "captions": "caption"},
             _CAPTIONS,
             "captions for research, pictures under Flickr's terms of use: not for commercial use",
             "shannon.cs.illinois.edu/DenotationGraph",

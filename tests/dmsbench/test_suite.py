@@ -44,6 +44,8 @@ def test_builtin_suites_load_and_hold_what_they_promise() -> None:
         "caption-corrupt",
         "retrieval-corrupt",
         "vqa-joint",
+        "vqav2-corrupt",
+        "coco-caption-corrupt",
     }
     suite = load_suite("vqa-corrupt")
     assert len(suite.conditions) == 1 + 19 * 5
