@@ -14,6 +14,7 @@ Everything else is as ``local`` has it.
 from __future__ import annotations
 
 import string
+import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -29,6 +30,8 @@ INSIDE = ("answer", "caption", "text", "raw", "sentence", "value")
 MOST_ANSWERS = 1000
 #: Options that a question can have: each has a letter.
 LETTERS = string.ascii_uppercase
+#: Characters of a text that is kept once however often it is said.
+_SHORT = 64
 _TEXTS = ("answers", "answer", "captions", "caption")
 
 
@@ -62,10 +65,16 @@ def column_of(key: str, columns: Mapping[str, str], present: Sequence[str]) -> s
     return head if key in columns and head in present else None
 
 
-def own_row(row: Mapping[str, Any], columns: Mapping[str, str]) -> Mapping[str, Any] | str:
+def own_row(row: dict[str, Any], columns: Mapping[str, str]) -> Mapping[str, Any] | str:
     """A row under the names of ``local``, or why it cannot be used."""
-    found = {key: _at(row, columns.get(key, key)) for key in FOREIGN_KEYS}
-    found = {key: value for key, value in found.items() if value is not None}
+    found = {}
+    for key in FOREIGN_KEYS:
+        name = columns.get(key, key)
+        value = row.get(name)
+        if value is None and "." in name:
+            value = _at(row, name)
+        if value is not None:
+            found[key] = value
     choices = found.pop("choices", None)
     if choices is not None:
         key = "answers" if "answers" in found else "answer"
@@ -80,24 +89,27 @@ def own_row(row: Mapping[str, Any], columns: Mapping[str, str]) -> Mapping[str, 
 
 def _at(value: Any, name: str) -> Any:
     """What a row has under a name: of a whole column, else step by step behind the dots."""
-    if isinstance(value, Mapping) and name in value:
+    if isinstance(value, dict) and name in value:
         return value[name]
     head, dot, rest = name.partition(".")
     if isinstance(value, list):
         inside = [_at(one, name) for one in value]
         return [one for one in inside if one is not None]
-    if not dot or not isinstance(value, Mapping) or head not in value:
+    if not dot or not isinstance(value, dict) or head not in value:
         return None
     return _at(value[head], rest)
 
 
 def _texts(value: Any) -> Any:
     """Texts in whichever form they come; what is in none of these stays, for ``local`` to blame."""
+    if isinstance(value, str):
+        # Millions of answers are a few thousand words.
+        return sys.intern(value) if len(value) <= _SHORT else value
     if isinstance(value, bool):
         return value
     if isinstance(value, int):
         return str(value)
-    if isinstance(value, Mapping):
+    if isinstance(value, dict):
         inside = next((value[key] for key in INSIDE if value.get(key) is not None), None)
         return value if inside is None else _texts(inside)
     if isinstance(value, list):

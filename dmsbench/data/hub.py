@@ -98,8 +98,8 @@ def _together(samples: Sequence[Sample]) -> tuple[Sample, ...]:
 
 def picture_of(row: Mapping[str, Any]) -> tuple[Drawn, str]:
     """The picture that a row holds already, and what it is called; raises RowError where there is none."""
-    image = row.get("image")
-    if not isinstance(image, Drawn):
+    image: Drawn | None = row.get("image")
+    if image is None:
         raise RowError("no image")
     return image, str(row["picture"])
 

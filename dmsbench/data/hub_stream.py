@@ -74,7 +74,7 @@ def _written(source: Source, rows: int, folder: Path, picture: str | None) -> tu
     try:
         with told(source), beside.open("wb") as file:
             writer: Any = None
-            for table in data.with_format("arrow").iter(batch_size=_ROWS):
+            for table in data.with_format("arrow").iter(batch_size=min(_ROWS, rows)):
                 part = table if picture is None else table.filter(has_picture(table, picture))
                 part = part.slice(0, rows - count)
                 if writer is None:

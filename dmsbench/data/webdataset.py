@@ -188,10 +188,10 @@ def _row(key: str, parts: Mapping[str, Any], columns: Mapping[str, str]) -> Mapp
         return f"{key}: not UTF-8 text"
     except (ValueError, RecursionError) as error:
         return f"{key}: not valid JSON ({one_line(getattr(error, 'msg', str(error)))})"
-    row = own_row({name: value for name, value in told.items() if name != "image"}, columns)
+    row = own_row(told, columns)
     if isinstance(row, str):
         return f"{key}: {row}"
-    found = dict(row)
+    found = {name: value for name, value in row.items() if name != "image"}
     if caption and "captions" not in found and "caption" not in found:
         found["captions"] = [caption]
     found.setdefault("id", key)

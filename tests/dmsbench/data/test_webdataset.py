@@ -109,7 +109,7 @@ def test_what_is_wrong_with_a_sample_is_its_own_fault(
             "twice: two files .of a picture",
             "long: .json has 316 bytes, more than 200",
         ]
-    ) or faults  # fmt: skip
+    )
     assert by_id(found)["good"].fault is None
     with pytest.raises(SampleError, match=r"junk.png: not a readable image"):
         by_id(found)["junk"].image.draw()  # type: ignore[union-attr]
