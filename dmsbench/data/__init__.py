@@ -17,16 +17,16 @@ DATASETS = {
     "that tells part of the same; levels 1, 2, 3; splits train, validation, test",
     "local": "your own JSONL, Parquet, CSV or TSV file of id, image, question, answers (or captions) beside "
     "an image folder",
-    "hub": "any data set of the Hugging Face hub, or a folder of Parquet files, by its path and columns; needs the "
-    "extra hub; licence: its own",
-    "webdataset": "your own tar files of pictures with JSON or a caption of the same name (WebDataset shards)",
+    "hub": "any data set of the Hugging Face hub, or a folder of Parquet files, by its path and columns; needs "
+    "the extra hub; licence: its own",
+    "webdataset": "your own tar files of pictures with JSON or a caption of that name (WebDataset shards)",
     **{name: preset.description for name, preset in PRESETS.items()},
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What of which data set is wanted: the keys of a suite's ``dataset``, the task, and the suite's limit."""
+    """What of which data set is wanted: the keys of a suite's ``dataset``, its task and its limit."""
 
     name: str
     split: str
@@ -162,7 +162,8 @@ def _of_hub(wanted: Wanted, path: Path, config: str | None, columns: Mapping[str
         raise DataError(f"{path}: no such folder; give a folder of Parquet files, or owner/name")
     if wanted.streaming and wanted.limit is None:
         raise DataError(
-            f"{address}: streaming needs a limit, which says how many rows are fetched; without one set streaming: false"
+            f"{address}: streaming needs a limit, which says how many rows are fetched; to take all, set "
+            "streaming: false"
         )
     return hub.load(
         hub.Request(

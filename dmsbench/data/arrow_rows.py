@@ -52,7 +52,7 @@ class ArrowPicture:
     number: int
 
     def draw(self) -> npt.NDArray[np.uint8]:
-        """Its pixels, uint8 RGB, H×W×3; raises SampleError where the row holds no picture that can be used."""
+        """Its pixels, uint8 RGB, H×W×3; raises SampleError where the row holds none that can be used."""
         try:
             stored = self._stored()
             return read(stored) if isinstance(stored, Path) else read_bytes(stored, self._name)

@@ -2,8 +2,8 @@
 
 A key's value may lie deeper: ``annotations.caption`` goes into dictionaries and through lists. Read are
 
-    answers    a text, a whole number, a list of these, a list of dictionaries with one of INSIDE (VQA v2), or,
-               where ``choices`` are given, the number of the right one from 0, its letter or its text
+    answers    a text, a whole number, a list of these, a list of dictionaries with one of INSIDE (VQA v2),
+               or, where ``choices`` are given, the number of the right one from 0, its letter or its text
     choices    a list of texts: the question then lists them with letters, and right are the letter, the text
                and both together
     captions   as answers, without choices

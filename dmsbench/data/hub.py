@@ -1,8 +1,8 @@
 """Data sets of the Hugging Face hub, or of a folder that ``datasets`` reads, and the presets among them.
 
 Rows become samples as those of ``local`` do, faults included; their columns are read by ``foreign_rows``. The
-pictures stay in Arrow files and are decoded when they are looked at, by the same bounded reading as files. Rows
-of one ``group`` show one picture, that of the first of them; without a group each row's picture is its own.
+pictures stay in Arrow files and are decoded when they are looked at, by the same bounded reading as files.
+Rows of one ``group`` show one picture, that of the first of them; without a group each row's is its own.
 
 The fingerprint covers the rows and, of a known commit, the commit and each picture's row; else the pictures'
 bytes.

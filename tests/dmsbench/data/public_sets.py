@@ -93,7 +93,8 @@ def gqa_questions(rows: int = 6) -> tuple[Any, list[dict[str, Any]]]:
     features = datasets.Features(
         id=text(), imageId=text(), question=text(), answer=text(), fullAnswer=text(),
         isBalanced=datasets.Value("bool"), groups={"global": text(), "local": text()},
-        entailed=text(), equivalent=text(), types={"structural": text(), "semantic": text(), "detailed": text()},
+        entailed=text(), equivalent=text(),
+        types={"structural": text(), "semantic": text(), "detailed": text()},
         annotations={"question": list_of({"objectId": text(), "value": text()})},
         semantic=list_of({"operation": text(), "argument": text(),
                           "dependencies": list_of(datasets.Value("int32"))}),
@@ -120,8 +121,8 @@ def gqa_pictures(count: int = 3) -> tuple[Any, list[dict[str, Any]]]:
 def textvqa(rows: int = 6) -> tuple[Any, list[dict[str, Any]]]:
     number = datasets.Value("int64")
     features = datasets.Features(
-        image_id=text(), question_id=datasets.Value("int32"), question=text(), question_tokens=list_of(text()),
-        image=datasets.Image(), image_width=number, image_height=number, flickr_original_url=text(),
+        image_id=text(), question_id=datasets.Value("int32"), question=text(),
+        question_tokens=list_of(text()), image=datasets.Image(), image_width=number, image_height=number, flickr_original_url=text(),
         flickr_300k_url=text(), answers=list_of(text()), image_classes=list_of(text()), set_name=text(),
     )  # fmt: skip
     return features, [

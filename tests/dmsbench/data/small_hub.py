@@ -1,4 +1,4 @@
-"""A hub on this machine: what ``huggingface_hub`` and ``datasets`` ask of one to read data sets, and no more."""
+"""A hub on this machine: what ``huggingface_hub`` and ``datasets`` ask of one for data sets, and no more."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Data sets of the hub: the public ones with their own features, pictures left where they lie, streams, errors."""
+"""Data sets of the hub: the public ones with their own features, pictures left where they lie, streams."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import pickle
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +41,7 @@ def preset(name: str, folder: Path, task: str | None = None, **options: Any) -> 
 def drawn(found: Dataset, group: str) -> Any:
     image = found.image_of(group)
     assert isinstance(image, ArrowPicture)
-    return pickle.loads(pickle.dumps(image)).draw()
+    return pickle.loads(pickle.dumps(image)).draw()  # noqa: S301
 
 
 def test_vqa_v2_has_ten_answers_and_one_picture_an_image(tmp_path: Path) -> None:
@@ -95,7 +96,8 @@ def test_captions_are_told_and_searched(tmp_path: Path, name: str) -> None:
 
 def test_any_data_set_by_its_columns(tmp_path: Path) -> None:
     features = datasets.Features(
-        pic=datasets.Image(), q=text(), gold=datasets.ClassLabel(names=["no", "yes"]), raw=datasets.Value("binary")
+        pic=datasets.Image(), q=text(), gold=datasets.ClassLabel(names=["no", "yes"]),
+        raw=datasets.Value("binary"),
     )  # fmt: skip
     rows = [{"pic": image(at), "q": f"is it {at}?", "gold": at % 2, "raw": picture(at)} for at in range(4)]
     folder = write(tmp_path / "m", {("data", "test"): (features, rows)})
@@ -162,7 +164,7 @@ def test_more_of_a_stream_contains_less_of_it(tmp_path: Path) -> None:
         for limit in (1, 4, 7, 50)
     ]
     assert [len(one) for one in found] == [1, 4, 7, 12]
-    for less, more in zip(found, found[1:], strict=False):
+    for less, more in pairwise(found):
         assert more[: len(less)] == less
     with pytest.raises(DataError, match="streaming needs a limit"):
         preset("vqav2", folder, streaming=True)
@@ -200,6 +202,7 @@ def test_without_the_library_the_command_that_installs_it_is_told(
 #: Loads what each line of its input asks for, and says what came of it.
 CLIENT = """
 import json, sys
+from itertools import pairwise
 from pathlib import Path
 from dmsbench.data import load_dataset
 from dmsbench.errors import DmsbenchError
@@ -247,7 +250,7 @@ def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 @pytest.fixture
 def ask(tmp_path: Path) -> Ask:
-    """Loads data sets one after the other in a process that knows this hub, with a cache of the test's own."""
+    """Loads data sets one after the other in a process that knows this hub, with the test's own cache."""
 
     def call(server: Server, *asked: dict[str, Any], **environment: str) -> list[dict[str, Any]]:
         server.asked.clear()

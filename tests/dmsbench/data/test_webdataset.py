@@ -62,7 +62,7 @@ def test_samples_of_several_shards_with_their_pictures(tmp_path: Path) -> None:
     for sample in found.samples:
         number = 10 * int(sample.id[0]) + int(sample.id[1])
         expected = np.asarray(Image.open(io.BytesIO(picture(number))))
-        again = pickle.loads(pickle.dumps(sample.image))
+        again = pickle.loads(pickle.dumps(sample.image))  # noqa: S301
         assert isinstance(again, shards.TarPicture) and len(pickle.dumps(again)) < 400
         np.testing.assert_array_equal(again.draw(), expected)
     assert len(load(tmp_path / "set-{000,002}.tar").samples) == 4
@@ -177,7 +177,7 @@ def test_a_pattern_that_names_no_files_stops_the_load(tmp_path: Path, pattern: s
 @pytest.mark.parametrize("content", [b"", b"no tar at all" * 100])
 def test_what_is_no_tar_file_stops_the_load(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "x.tar").write_bytes(content)
-    with pytest.raises(DataError, match="not a readable tar file|no samples"):
+    with pytest.raises(DataError, match=r"not a readable tar file|no samples"):
         load(tmp_path / "x.tar")
 
 
