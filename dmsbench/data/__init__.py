@@ -17,8 +17,8 @@ DATASETS = {
     "that tells part of the same; levels 1, 2, 3; splits train, validation, test",
     "local": "your own JSONL, Parquet, CSV or TSV file of id, image, question, answers (or captions) beside "
     "an image folder",
-    "hub": "any data set of the Hugging Face hub, or a folder of Parquet files, by its path and columns; needs "
-    "the extra hub; licence: its own",
+    "hub": "any data set of the Hugging Face hub, or a folder of Parquet files, by its path and columns; "
+    "needs the extra hub; licence: its own",
     "webdataset": "your own tar files of pictures with JSON or a caption of that name (WebDataset shards)",
     **{name: preset.description for name, preset in PRESETS.items()},
 }

@@ -122,8 +122,9 @@ def textvqa(rows: int = 6) -> tuple[Any, list[dict[str, Any]]]:
     number = datasets.Value("int64")
     features = datasets.Features(
         image_id=text(), question_id=datasets.Value("int32"), question=text(),
-        question_tokens=list_of(text()), image=datasets.Image(), image_width=number, image_height=number, flickr_original_url=text(),
-        flickr_300k_url=text(), answers=list_of(text()), image_classes=list_of(text()), set_name=text(),
+        question_tokens=list_of(text()), image=datasets.Image(),
+        image_width=number, image_height=number, flickr_original_url=text(), flickr_300k_url=text(),
+        answers=list_of(text()), image_classes=list_of(text()), set_name=text(),
     )  # fmt: skip
     return features, [
         {
