@@ -194,7 +194,7 @@ class Suite(Strict):
 
         ``only=["clean"]`` keeps none of them: the clean condition alone. ``include_false`` adds to the
         suite's own, of which only those count that ``only`` keeps. A public data set brings its own score
-        where none is named.
+        where none is named and the suite has its task's first.
 
         Raises SuiteError for a value out of range and UnknownNameError for a corruption that the suite
         does not hold.
@@ -212,7 +212,8 @@ class Suite(Strict):
             data["models"] = tuple(models)
         if dataset is not None:
             data["dataset"] = dataset.model_dump()
-            if score is None and dataset.name in PRESETS:
+            plain = self.score in (SCORES[self.task][0], "attributes")
+            if score is None and plain and dataset.name in PRESETS:
                 data["score"] = usual_score(self.task, data["dataset"])
         if only:
             held = self.corruption_names

@@ -58,7 +58,7 @@ class ArrowPicture:
             return read(stored) if isinstance(stored, Path) else read_bytes(stored, self._name)
         except UnusablePictureError as error:
             raise SampleError(str(error)) from None
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, DataError) as error:
             raise SampleError(f"{self._name}: {one_line(str(error))}") from None
 
     def identity(self) -> bytes:

@@ -156,6 +156,8 @@ def test_a_public_set_brings_its_split_and_its_score_unless_told_otherwise(tmp_p
     smoke = load_suite("smoke")
     assert smoke.changed(dataset=found.dataset).score == "vqa_v2_official"
     assert smoke.changed(dataset=found.dataset, score="exact_match").score == "exact_match"
+    parsed = smoke.changed(score="exact_match_parsed")
+    assert parsed.changed(dataset=found.dataset).score == "exact_match_parsed"
 
 
 def test_listing_data_sets_imports_no_library_of_the_hub() -> None:
