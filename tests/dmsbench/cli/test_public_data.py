@@ -11,9 +11,6 @@ from typing import Any
 import pandas as pd
 import pytest
 import yaml
-
-sys.path.insert(0, str(Path(__file__).parent.parent / "data"))
-
 from public_sets import datasets, mirror, picture, tar
 
 from dmsbench.runner.store import RunFolder
