@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from dmsbench.cli import completion
 from dmsbench.errors import DmsbenchError, UnknownNameError
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ Data = Annotated[
     typer.Option(
         "--data",
         metavar="FILE|NAME",
+        autocompletion=completion.public_data,
         help="Other data than the suite's: your own JSONL, Parquet, CSV or TSV file, tar files such as "
         "{00..07}.tar, a public data set (dmsbench list datasets), or hub:owner/name.",
     ),
