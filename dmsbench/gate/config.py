@@ -133,7 +133,7 @@ class Planned:
 def plan(
     config: GateConfig, score: str, conditions: Sequence[Condition], known: Sequence[Condition]
 ) -> tuple[Planned, ...]:
-    """The checks of one score on these conditions, overall first.
+    """The checks of one score on these conditions: clean, overall, families, corruptions.
 
     A family or corruption that has a block of its own is checked whether or not ``checks`` lists its kind.
     ``known``: all conditions of the reference. Raises UnknownNameError for a block of what is not among them.
@@ -155,10 +155,10 @@ def plan(
         return [name for name in names if kind in config.checks or name in named]
 
     found: list[Planned] = []
-    if corruptions and "overall" in config.checks:
-        found.append(_planned(blocks, score, Part.OVERALL, "overall", ()))
     if any(condition.is_clean for condition in conditions) and "clean" in config.checks:
         found.append(_planned(blocks, score, Part.CLEAN, "clean", ()))
+    if corruptions and "overall" in config.checks:
+        found.append(_planned(blocks, score, Part.OVERALL, "overall", ()))
     found += [_planned(blocks, score, Part.FAMILY, name, ()) for name in wanted("families", families)]
     found += [
         _planned(blocks, score, Part.CORRUPTION, name, corruptions[name])

@@ -196,7 +196,8 @@ def _score_check(
         message = _inferiority_message(planned, contrast, failed, alpha)
     demand = Demand(planned.rule, planned.tolerance, alpha, share)
     eighty, ninety = (
-        detectable(demand, contrast.se, contrast.n_groups, power, flips) for power in (0.8, 0.9)
+        detectable(demand, contrast.se, contrast.churn, contrast.n_groups, power, flips)
+        for power in (0.8, 0.9)
     )
     return GateCheck(
         name=planned.name,

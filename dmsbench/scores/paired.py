@@ -67,6 +67,8 @@ class Contrast:
     """One-sided lower bound of the difference at level 1 − alpha, from the resamples of the interval."""
     se: float = float("nan")
     """Standard error of the difference: see ``standard_error``."""
+    churn: float = float("nan")
+    """Mean of (b − a)² over the pairs, conditions alike: of right-or-wrong scores the share that differ."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -343,6 +345,7 @@ def _contrast(
         n_left_out=int(pairs.n_left_out[members].sum()),
         bound=bound,
         se=standard_error(pairs, members),
+        churn=float(mean_over_cells(ratio(pairs.squares[members], counts.sum(axis=0))[None])[0]),
     )
 
 
