@@ -1,0 +1,186 @@
+"""The two sides of a gate: found by what the command line takes, and judged."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from dmsbench.errors import DmsbenchError
+from dmsbench.gate.checks import GateResult
+from dmsbench.gate.config import GateConfig
+from dmsbench.gate.evaluate import Frames, evaluate
+from dmsbench.gate.limits import Timing
+from dmsbench.gate.saved import SUFFIX, SavedReference, read, records_under
+from dmsbench.runner.find import Entrant, check_identities, pair, runs
+from dmsbench.runner.store import MANIFEST
+from dmsbench.scores.rows import COLUMNS
+
+Side = Entrant | SavedReference
+
+
+@dataclass(frozen=True, slots=True)
+class Gated:
+    """A gate's result with the sides that it is about."""
+
+    result: GateResult
+    reference: Side
+    candidate: Side
+
+    @property
+    def suite(self) -> str:
+        return str(self.reference.manifest["identity"]["suite"])
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """What was asked of both: suite, data, seed, score."""
+        identity: dict[str, Any] = self.candidate.manifest["identity"]
+        return identity
+
+
+def gate_runs(
+    reference: str,
+    candidate: str | None = None,
+    *,
+    out: Path = Path("results"),
+    config: GateConfig | None = None,
+    tolerance: float | None = None,
+    seed: int = 0,
+) -> Gated:
+    """Gates one model's records against another's, each a name in ``out``, FOLDER, FOLDER:MODEL or a file.
+
+    ``candidate`` None: see ``sides``. ``config`` None: the defaults; ``load_config`` reads a file's.
+    ``tolerance`` replaces its general one.
+
+    Raises DmsbenchError where something is not there or the configuration does not fit, NotComparableError
+    where the two may not be compared or are not finished.
+    """
+    first, second = sides(reference, candidate, out)
+    return gate_sides(first, second, config=config, tolerance=tolerance, seed=seed)
+
+
+def gate_sides(
+    reference: Side,
+    candidate: Side,
+    *,
+    config: GateConfig | None = None,
+    tolerance: float | None = None,
+    seed: int = 0,
+) -> Gated:
+    """As ``gate_runs``, of two sides that are found already."""
+    config = GateConfig() if config is None else config
+    check_identities(
+        reference.manifest["identity"],
+        candidate.manifest["identity"],
+        (reference.label, candidate.label),
+    )
+    score = own_score(reference)
+    others: dict[str, Frames] = {}
+    for name in config.score:
+        if name == score:
+            continue
+        try:
+            others[name] = (_under(reference, name), _under(candidate, name))
+        except DmsbenchError as error:
+            raise type(error)(f"{config.where}: score.{name}: {error}") from None
+    entries = [side.manifest["models"][side.model] for side in (reference, candidate)]
+    result = evaluate(
+        reference.records(COLUMNS),
+        candidate.records(COLUMNS),
+        tolerance=tolerance,
+        config=config,
+        score=score,
+        others=others,
+        timing=Timing.of(*entries),
+        seed=seed,
+    )
+    return Gated(result, reference, candidate)
+
+
+def own_score(side: Side) -> str:
+    """The name of the score that the records hold."""
+    return str(side.manifest["identity"]["score"]).partition("|")[0]
+
+
+def _under(side: Side, score: str) -> pd.DataFrame:
+    return side.records_under(score) if isinstance(side, SavedReference) else records_under(side, score)
+
+
+def sides(reference: str, candidate: str | None, out: Path) -> tuple[Side, Side]:
+    """Reference and candidate.
+
+    Two names are looked up in the newest run that holds both, else each in the newest that has it; beside a
+    reference that is no name, among the runs of its suite. Without a candidate the newest run of the
+    reference's suite and score must leave no choice: it holds one other model in the reference's own run, or
+    one model, whatever its name, in another.
+    """
+    first = _saved(reference)
+    if candidate is None:
+        held: Side = first or pair(reference, reference, out)[0]
+        return held, _only(held, out)
+    second = _saved(candidate)
+    if first is None and second is None:
+        if _is_place(reference) and not _is_place(candidate):
+            held = pair(reference, reference, out)[0]
+            return held, _named(candidate, held, out)
+        return pair(reference, candidate, out)
+    if first is None:
+        return pair(reference, reference, out)[0], _exactly(second)
+    return first, second if second is not None else _named(candidate, first, out)
+
+
+def _exactly(side: SavedReference | None) -> SavedReference:
+    if side is None:
+        raise DmsbenchError("no saved reference")
+    return side
+
+
+def _named(candidate: str, reference: Side, out: Path) -> Side:
+    if _is_place(candidate):
+        return pair(candidate, candidate, out)[0]
+    suite = str(reference.manifest["identity"]["suite"])
+    return pair(candidate, candidate, out, suite)[0]
+
+
+def _is_place(text: str) -> bool:
+    return Path(text).is_dir() or (":" in text and Path(text.rpartition(":")[0]).is_dir())
+
+
+def _saved(text: str) -> SavedReference | None:
+    """The file that a text names, or the one that lies in the folder that it names; None for anything else."""
+    try:
+        path = Path(text)
+        if path.is_file() or (path.suffix == SUFFIX and not path.is_dir()):
+            return read(path)
+        if not path.is_dir() or (path / MANIFEST).is_file():
+            return None
+        found = sorted(path.glob(f"*{SUFFIX}"))
+    except (OSError, ValueError):  # names that are too long, or hold what no name holds
+        return None
+    if len(found) > 1:
+        names = ", ".join(one.name for one in found[:5])
+        raise DmsbenchError(f"{path}: it holds several saved references ({names}): name one")
+    return read(found[0]) if found else None
+
+
+def _only(reference: Side, out: Path) -> Entrant:
+    identity = reference.manifest["identity"]
+    suite, score = str(identity["suite"]), identity["score"]
+    found = [
+        folder for folder in runs(out, suite) if folder.manifest()["identity"].get("score") == score
+    ]
+    if not found:
+        raise DmsbenchError(
+            f"{out}: no run of suite '{suite}' to be judged here; run the candidate first, or name it by "
+            "--candidate"
+        )
+    newest = found[0]
+    names = list(newest.manifest()["models"])
+    own = isinstance(reference, Entrant) and newest.path.resolve() == reference.folder.path.resolve()
+    choice = [name for name in names if name != reference.model] if own else names
+    if len(choice) != 1:
+        held = f"holds {', '.join(names)}" if choice else f"holds the reference '{reference.model}' alone"
+        raise DmsbenchError(f"{newest.path} {held}: say which one is judged by --candidate")
+    return Entrant(newest, choice[0], newest.manifest())
