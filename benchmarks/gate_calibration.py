@@ -261,15 +261,13 @@ def lines(world: World, pairs: int, seed: int) -> Iterator[str]:
             f"{shown(int(failed.any(axis=1).sum()), pairs)}"
         )
         yield f"    the check overall alone {'':40} {shown(int(failed[:, 1].sum()), pairs)}"
-    yield "\na drop as large as the gate says that it sees nine times in ten: checks that fail (the bar is 90 %)"
+    yield "\na drop that the gate says it sees nine times in ten: checks that fail (the bar is 90 %)"
     some = pairs // 2
     for tolerance in tolerances:
         for corruption in (None, 3, 9, 17):
             check = 1 if corruption is None else 2 + corruption
             drop = float(said[tolerance][check])
-            found = find(
-                [columns_of(spoilt(draw(world, rng), drop, corruption, rng)) for _ in range(some)]
-            )
+            found = find([columns_of(spoilt(draw(world, rng), drop, corruption, rng)) for _ in range(some)])
             name = "overall" if corruption is None else CORRUPTIONS[corruption]
             hits = int(found.failed(tolerance)[:, check].sum())
             yield f"  regression, tolerance {tolerance:<5g} {name:17} by {drop:.4f} {shown(hits, some)}"
@@ -277,7 +275,8 @@ def lines(world: World, pairs: int, seed: int) -> Iterator[str]:
     for tolerance in (0.02, 0.05):
         found = find([columns_of(spoilt(draw(world, rng), tolerance, None, rng)) for _ in range(some)])
         passed = ~found.not_shown(tolerance)
-        yield f"  non-inferiority, tolerance {tolerance:g}: whole gate {shown(int(passed.all(axis=1).sum()), some)}"
+        whole = int(passed.all(axis=1).sum())
+        yield f"  non-inferiority, tolerance {tolerance:g}: whole gate {shown(whole, some)}"
         yield f"    the check overall alone          {shown(int(passed[:, 1].sum()), some)}"
     checked = [
         spoilt(draw(world, rng), drop, corruption, rng)

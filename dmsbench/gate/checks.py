@@ -60,8 +60,8 @@ class GateCheck:
     bound: float = field(default=_NAN)
     """One-sided lower bound of the change at level 1 − alpha."""
     detectable_80: float = field(default=_NAN)
-    """The smallest drop that would have failed it four times in five: see ``power.detectable``. Infinite where
-    none could."""
+    """The smallest drop that would have failed it four times in five: see ``power.detectable``. Infinite
+    where none could."""
     detectable_90: float = field(default=_NAN)
     """The same for nine times in ten."""
 

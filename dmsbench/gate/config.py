@@ -113,7 +113,9 @@ class GateConfig(ScoreSettings):
     def with_tolerance(self, tolerance: float) -> GateConfig:
         """With another general tolerance; more specific ones stay. Raises DmsbenchError outside [0, 1]."""
         if not 0.0 <= tolerance <= 1.0:
-            raise DmsbenchError(f"the tolerance must lie between 0 and 1 (0.02 is two points), not {tolerance}")
+            raise DmsbenchError(
+                f"the tolerance must lie between 0 and 1 (0.02 is two points), not {tolerance}"
+            )
         return self.model_copy(update={"tolerance": float(tolerance)}).named(self.where)
 
 
@@ -186,9 +188,7 @@ def _planned(
     )
 
 
-def _layers(
-    block: ScoreSettings, part: Part, name: str, families: Sequence[str]
-) -> Iterator[CheckSettings]:
+def _layers(block: ScoreSettings, part: Part, name: str, families: Sequence[str]) -> Iterator[CheckSettings]:
     """The settings of a block that hold for a check, the most specific first."""
     if part is Part.OVERALL:
         yield block.overall

@@ -49,13 +49,14 @@ def load_config(path: Path | None = None, folder: Path = Path()) -> GateConfig:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(read_text(path, _MOST_BYTES))
+        found: dict[str, Any] = tomllib.loads(read_text(path, _MOST_BYTES))
     except tomllib.TOMLDecodeError as error:
         raise DmsbenchError(f"{path}: not valid TOML: {error}") from None
     except RecursionError:
         raise DmsbenchError(f"{path}: nested too deeply") from None
     except ValueError as error:
         raise DmsbenchError(f"{path}: cannot be read ({error})") from None
+    return found
 
 
 def _table(data: Mapping[str, Any]) -> Any:

@@ -102,9 +102,7 @@ def evaluate(
     unpaired = {pair.condition for pair in comparison.conditions if pair.n_pairs == 0}
     lost = (set(reference.conditions) - set(shared)) | (unpaired & scored)
     absent = tuple(condition for condition in reference.conditions if condition in lost)
-    limits, timing_notes = limit_checks(
-        config.limits, comparison, len(reference.conditions), absent, timing
-    )
+    limits, timing_notes = limit_checks(config.limits, comparison, len(reference.conditions), absent, timing)
     return GateResult(
         checks=(
             *_score_checks(checked, shares, alpha, flips),
@@ -187,9 +185,7 @@ def _score_check(
     planned: Planned, contrast: Contrast, share: float, p_adjusted: float, alpha: float, flips: int
 ) -> GateCheck:
     if planned.rule is Rule.REGRESSION:
-        failed = bool(
-            regressed(contrast.difference, contrast.ci_high, p_adjusted, planned.tolerance, alpha)
-        )
+        failed = bool(regressed(contrast.difference, contrast.ci_high, p_adjusted, planned.tolerance, alpha))
         message = _regression_message(planned, contrast, failed)
     else:
         failed = bool(not_shown_as_good(contrast.bound, planned.tolerance))

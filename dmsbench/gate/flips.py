@@ -48,7 +48,7 @@ class Flips:
 def flips(gated: Gated) -> Flips:
     """Right → wrong, sample by sample, by the run's own score, on the conditions that both sides have.
 
-    Texts are those of the records: the question as it was before any corruption. Raises as reading does.
+    The question is the one that was asked: as the corruption left it. Raises as reading does.
     """
     order = {count.condition: place for place, count in enumerate(gated.result.flips)}
     gained = sum(count.gained for count in gated.result.flips)
@@ -95,8 +95,8 @@ def _note(gated: Gated) -> str | None:
     if not bare:
         return None
     return (
-        f"{' and '.join(bare)} holds no predictions, so what it answered is not shown; dmsbench reference save "
-        "--with-predictions keeps them"
+        f"{' and '.join(bare)} holds no predictions, so what it answered is not shown; dmsbench reference "
+        "save --with-predictions keeps them"
     )
 
 
@@ -112,7 +112,8 @@ def _frame(side: Side) -> pd.DataFrame:
     for name in ("sample_id", "group", "image_corruption", "text_corruption"):
         # Categories of two runs differ, and do not merge.
         frame[name] = frame[name].astype(object)
-    return frame[frame["status"] == "ok"].drop(columns="status")
+    found: pd.DataFrame = frame[frame["status"] == "ok"].drop(columns="status")
+    return found
 
 
 def _texts(side: Side, wanted: pd.DataFrame) -> dict[tuple[object, ...], _Texts]:
@@ -126,7 +127,9 @@ def _texts(side: Side, wanted: pd.DataFrame) -> dict[tuple[object, ...], _Texts]
     columns: list[Sequence[object]] = [kept[name].tolist() for name in (*_KEYS, *TEXTS)]
     return {
         tuple(row[: len(_KEYS)]): _Texts(
-            str(row[-4] or ""), tuple(map(str, row[-3] if row[-3] is not None else ())), _answer(row[-2], row[-1])
+            str(row[-4] or ""),
+            tuple(map(str, row[-3] if row[-3] is not None else ())),
+            _answer(row[-2], row[-1]),
         )
         for row in zip(*columns, strict=True)
     }

@@ -25,21 +25,26 @@ class Timing:
     @classmethod
     def of(cls, reference: Mapping[str, Any], candidate: Mapping[str, Any]) -> Timing:
         """From the two models' entries in their manifests."""
-        times = [entry.get("timing") for entry in (reference, candidate)]
-        for time, whose in zip(times, ("reference", "candidate"), strict=True):
+        times: list[Mapping[str, Any]] = []
+        for entry, whose in ((reference, "reference"), (candidate, "candidate")):
+            time = entry.get("timing")
             if not isinstance(time, dict) or not time.get("answered") or not time.get("model_seconds"):
                 return cls(unlike=f"the {whose}'s run took no times (nothing was asked anew)")
-        per_answer = [float(time["model_seconds"]) / float(time["answered"]) for time in times]
-        machines = [time.get("machine") for time in times]
-        if None in machines:
-            return cls(*per_answer, unlike="a run does not say what machine it ran on")
-        if machines[0] != machines[1]:
-            said = [", ".join(map(str, dict(machine).values())) for machine in machines]
-            return cls(*per_answer, unlike=f"they ran on different machines ({said[0]}; {said[1]})")
-        batches = [time.get("batch_size") for time in times]
-        if batches[0] != batches[1]:
-            return cls(*per_answer, unlike=f"they ran in batches of {batches[0]} and {batches[1]}")
-        return cls(*per_answer)
+            times.append(time)
+        before, after = (float(time["model_seconds"]) / float(time["answered"]) for time in times)
+        return cls(before, after, _unlike(*times))
+
+
+def _unlike(before: Mapping[str, Any], after: Mapping[str, Any]) -> str | None:
+    machines = [time.get("machine") for time in (before, after)]
+    if not all(isinstance(machine, dict) for machine in machines):
+        return "a run does not say what machine it ran on"
+    if machines[0] != machines[1]:
+        said = [", ".join(map(str, (machine or {}).values())) for machine in machines]
+        return f"they ran on different machines ({said[0]}; {said[1]})"
+    if before.get("batch_size") != after.get("batch_size"):
+        return f"they ran in batches of {before.get('batch_size')} and {after.get('batch_size')}"
+    return None
 
 
 def limit_checks(
@@ -71,7 +76,9 @@ def limit_checks(
             change=after - before,
             tolerance=rise,
             passed=passed,
-            message="within the tolerance" if passed else f"rose from {before:.2%} to {after:.2%} of the records",
+            message="within the tolerance"
+            if passed
+            else f"rose from {before:.2%} to {after:.2%} of the records",
         )
     ]
     if limits.error_rate is not None:

@@ -1,7 +1,7 @@
 """How small a drop a gate can see, and how much data it needs to see one of a given size.
 
-Under the rule ``regression`` a check fails where the drop is larger than the tolerance T and significant. With
-a standard error s of the change, a true drop d fails it with probability 1 − β where
+Under the rule ``regression`` a check fails where the drop is larger than the tolerance T and significant.
+With a standard error s of the change, a true drop d fails it with probability 1 − β where
 
     d ≥ max(T, z(1 − α′/2)·s) + z(1 − β)·s
 

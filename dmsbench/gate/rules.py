@@ -1,4 +1,4 @@
-"""The two rules by which a check of a score fails, and how the error is shared out. On arrays of any shape."""
+"""The two rules by which a check of a score fails, and how the error is shared out; on arrays."""
 
 from __future__ import annotations
 

@@ -91,8 +91,8 @@ class SavedReference:
             return found
         if not self.has_predictions:
             raise DmsbenchError(
-                f"{self.path}: it holds neither {score} nor predictions to compute it from; save it again with "
-                f"--score {score}"
+                f"{self.path}: it holds neither {score} nor predictions to compute it from; save it again "
+                f"with --score {score}"
             )
         found = _rescored(self.table, self.manifest, score, self.path).select(list(COLUMNS)).to_pandas()
         return found
@@ -121,9 +121,7 @@ def _rescored(table: pa.Table, manifest: Mapping[str, Any], score: str, path: Pa
     return with_score(table, scorer)
 
 
-def save(
-    entrant: Entrant, to: Path, *, scores: Sequence[str] = (), with_predictions: bool = False
-) -> Saving:
+def save(entrant: Entrant, to: Path, *, scores: Sequence[str] = (), with_predictions: bool = False) -> Saving:
     """Writes a model's records to a file, or under a name of its own into a folder.
 
     ``scores`` are further scores to be kept beside the run's own; ``with_predictions`` keeps questions,

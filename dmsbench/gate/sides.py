@@ -118,7 +118,7 @@ def sides(reference: str, candidate: str | None, out: Path) -> tuple[Side, Side]
     """
     first = _saved(reference)
     if candidate is None:
-        held: Side = first or pair(reference, reference, out)[0]
+        held = one_side(reference, out)
         return held, _only(held, out)
     second = _saved(candidate)
     if first is None and second is None:
@@ -129,6 +129,11 @@ def sides(reference: str, candidate: str | None, out: Path) -> tuple[Side, Side]
     if first is None:
         return pair(reference, reference, out)[0], _exactly(second)
     return first, second if second is not None else _named(candidate, first, out)
+
+
+def one_side(text: str, out: Path) -> Side:
+    """A model's records by a name in ``out``, FOLDER, FOLDER:MODEL or a saved reference's file or folder."""
+    return _saved(text) or pair(text, text, out)[0]
 
 
 def _exactly(side: SavedReference | None) -> SavedReference:
@@ -149,7 +154,7 @@ def _is_place(text: str) -> bool:
 
 
 def _saved(text: str) -> SavedReference | None:
-    """The file that a text names, or the one that lies in the folder that it names; None for anything else."""
+    """The file that a text names, or the one in the folder that it names; None for anything else."""
     try:
         path = Path(text)
         if path.is_file() or (path.suffix == SUFFIX and not path.is_dir()):
@@ -168,9 +173,7 @@ def _saved(text: str) -> SavedReference | None:
 def _only(reference: Side, out: Path) -> Entrant:
     identity = reference.manifest["identity"]
     suite, score = str(identity["suite"]), identity["score"]
-    found = [
-        folder for folder in runs(out, suite) if folder.manifest()["identity"].get("score") == score
-    ]
+    found = [folder for folder in runs(out, suite) if folder.manifest()["identity"].get("score") == score]
     if not found:
         raise DmsbenchError(
             f"{out}: no run of suite '{suite}' to be judged here; run the candidate first, or name it by "

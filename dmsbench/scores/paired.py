@@ -344,25 +344,24 @@ def _contrast(
         verdict=Verdict.NO_DIFFERENCE,
         n_left_out=int(pairs.n_left_out[members].sum()),
         bound=bound,
-        se=standard_error(pairs, members),
+        se=standard_error(pairs.differences[:, members], counts),
         churn=float(mean_over_cells(ratio(pairs.squares[members], counts.sum(axis=0))[None])[0]),
     )
 
 
-def standard_error(pairs: Pairs, members: list[int]) -> float:
-    """Of the mean difference over the conditions at the positions ``members``; NaN for fewer than 2 groups.
+def standard_error(sums: FloatArray, counts: FloatArray) -> float:
+    """Of the equal-weight mean over conditions of (G, C) sums over counts; NaN for fewer than 2 groups.
 
-    Linearised, clustered by group: √(G/(G−1) · Σ v[g]²), v[g] what group g adds to the difference beyond its
-    share of the conditions' means (Cochran, "Sampling Techniques", 3rd ed., §6 and §9: ratios and clusters).
+    Linearised, clustered by group: √(G/(G−1) · Σ v[g]²), v[g] what group g adds to the mean beyond its share
+    of the conditions' means (Cochran, "Sampling Techniques", 3rd ed. (1977), §6 and §9: ratios and clusters).
     """
-    counts, differences = pairs.counts[:, members], pairs.differences[:, members]
     totals = counts.sum(axis=0)
     groups = int(np.count_nonzero(counts.sum(axis=1)))
     if groups < 2:
         return float("nan")
-    means = np.nan_to_num(ratio(differences.sum(axis=0), totals))
-    weights = np.nan_to_num(ratio(np.ones(len(members)), totals * np.count_nonzero(totals)))
-    added = (differences - counts * means) @ weights
+    means = np.nan_to_num(ratio(sums.sum(axis=0), totals))
+    weights = np.nan_to_num(ratio(np.ones(len(totals)), totals * np.count_nonzero(totals)))
+    added = (sums - counts * means) @ weights
     return float(np.sqrt(groups / (groups - 1) * np.square(added).sum()))
 
 

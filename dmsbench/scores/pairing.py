@@ -69,7 +69,9 @@ def pair_rows(a: Rows, b: Rows, names: tuple[str, str] = ("A", "B")) -> Pairs:
         n_left_out=np.bincount(a.condition[a.left_out], minlength=shape[1]),
         n_errors_a=int(a.error.sum()),
         n_errors_b=int(b.error.sum()),
-        squares=np.bincount(a.condition[both], weights=np.square(by_row), minlength=shape[1]),
+        squares=np.bincount(a.condition[both], weights=np.square(by_row), minlength=shape[1]).astype(
+            np.float64
+        ),
     )
 
 
