@@ -56,7 +56,7 @@ def power(
         float | None,
         typer.Option(
             "--correlation",
-            help="Without a reference: how answers about one image are assumed to correlate, by default 0.05.",
+            help="Without a reference: how far answers about one image correlate, 0.05 by default.",
         ),
     ] = None,
     out: Out = Path("results"),
