@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from dmsbench.errors import DmsbenchError
+from dmsbench.errors import DmsbenchError, NotComparableError
 from dmsbench.gate.checks import GateResult
 from dmsbench.gate.config import GateConfig
 from dmsbench.gate.evaluate import Frames, evaluate
@@ -16,6 +16,7 @@ from dmsbench.gate.limits import Timing
 from dmsbench.gate.saved import SUFFIX, SavedReference, read, records_under
 from dmsbench.runner.find import Entrant, check_identities, pair, runs
 from dmsbench.runner.store import MANIFEST
+from dmsbench.safe_names import shown
 from dmsbench.scores.rows import COLUMNS
 
 Side = Entrant | SavedReference
@@ -83,8 +84,10 @@ def gate_sides(
             continue
         try:
             others[name] = (_under(reference, name), _under(candidate, name))
+        except NotComparableError:
+            raise
         except DmsbenchError as error:
-            raise type(error)(f"{config.where}: score.{name}: {error}") from None
+            raise DmsbenchError(f"{config.where}: score.{name}: {error}") from None
     entries = [side.manifest["models"][side.model] for side in (reference, candidate)]
     result = evaluate(
         reference.records(COLUMNS),
@@ -116,6 +119,7 @@ def sides(reference: str, candidate: str | None, out: Path) -> tuple[Side, Side]
     reference's suite and score must leave no choice: it holds one other model in the reference's own run, or
     one model, whatever its name, in another.
     """
+    _check_names(reference, candidate)
     first = _saved(reference)
     if candidate is None:
         held = one_side(reference, out)
@@ -133,7 +137,19 @@ def sides(reference: str, candidate: str | None, out: Path) -> tuple[Side, Side]
 
 def one_side(text: str, out: Path) -> Side:
     """A model's records by a name in ``out``, FOLDER, FOLDER:MODEL or a saved reference's file or folder."""
+    _check_names(text)
     return _saved(text) or pair(text, text, out)[0]
+
+
+def _check_names(*texts: str | None) -> None:
+    """Raises DmsbenchError for what no file can be called: it is too long, or holds what no name holds."""
+    for text in texts:
+        try:
+            if text is not None:
+                Path(text).is_dir()
+        except (OSError, ValueError) as error:
+            reason = getattr(error, "strerror", None) or str(error)
+            raise DmsbenchError(f"'{shown(text)}': no run there ({reason})") from None
 
 
 def _exactly(side: SavedReference | None) -> SavedReference:
@@ -155,15 +171,12 @@ def _is_place(text: str) -> bool:
 
 def _saved(text: str) -> SavedReference | None:
     """The file that a text names, or the one in the folder that it names; None for anything else."""
-    try:
-        path = Path(text)
-        if path.is_file() or (path.suffix == SUFFIX and not path.is_dir()):
-            return read(path)
-        if not path.is_dir() or (path / MANIFEST).is_file():
-            return None
-        found = sorted(path.glob(f"*{SUFFIX}"))
-    except (OSError, ValueError):  # names that are too long, or hold what no name holds
+    path = Path(text)
+    if path.is_file() or (path.suffix == SUFFIX and not path.is_dir()):
+        return read(path)
+    if not path.is_dir() or (path / MANIFEST).is_file():
         return None
+    found = sorted(path.glob(f"*{SUFFIX}"))
     if len(found) > 1:
         names = ", ".join(one.name for one in found[:5])
         raise DmsbenchError(f"{path}: it holds several saved references ({names}): name one")
