@@ -33,6 +33,7 @@ from dmsbench.scores.bootstrap import group_weights
 from dmsbench.scores.holm import holm
 from dmsbench.scores.paired import PAIRED_REPLICATES
 from dmsbench.scores.permutation import sign_flip_tests
+from dmsbench.scores.student import t_quantile
 
 Floats = npt.NDArray[np.float64]
 
@@ -162,14 +163,21 @@ def _find(columns: list[Floats]) -> tuple[Floats, Floats, Floats, Floats]:
     high, bound = np.quantile(means, [1.0 - ALPHA / 2.0, ALPHA], axis=0)
     shape = (len(columns), -1)
     change = stacked.sum(axis=0)
+    bound = np.minimum(bound, change - t_quantile(1.0 - ALPHA, len(stacked) - 1) * errors_of(stacked))
     return change.reshape(shape), high.reshape(shape), bound.reshape(shape), p.reshape(shape)
+
+
+def errors_of(columns: Floats) -> Floats:
+    """The standard error of every column's sum over the images."""
+    n = len(columns)
+    found: Floats = np.sqrt(n / (n - 1) * np.square(columns - columns.mean(axis=0)).sum(axis=0))
+    return found
 
 
 def detectables(drawn: Drawn, tolerance: float, power: float) -> Floats:
     """(21,): what the gate says of each check that it would have seen, from this one pair."""
     columns = columns_of(drawn)
-    n = len(columns)
-    se = np.sqrt(n / (n - 1) * np.square(columns - columns.mean(axis=0)).sum(axis=0))
+    n, se = len(columns), errors_of(columns)
     differs = (drawn.after != drawn.before).mean(axis=(0, 1))
     churn = [differs[0], differs[1:].mean(), *differs[1:].reshape(len(CORRUPTIONS), -1).mean(axis=1)]
     return np.array(

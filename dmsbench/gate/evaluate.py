@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from dmsbench.errors import NotComparableError
+from dmsbench.families import by_family
 from dmsbench.gate.checks import CheckKind, FlipCount, GateCheck, GateResult
 from dmsbench.gate.config import GateConfig, Part, Planned, Rule, plan
 from dmsbench.gate.limits import Timing, limit_checks
@@ -136,8 +137,6 @@ def _shared(reference: Rows, candidate: Rows) -> list[Condition]:
 def _compared(
     pairs: Pairs, families: Sequence[str], seed: int, replicates: int, alpha: float, flips: int
 ) -> Comparison:
-    from dmsbench.families import by_family
-
     members = by_family(pairs.conditions) if families else {}
     return compare_pairs(
         pairs,
@@ -294,6 +293,8 @@ def _notes(
             f"{comparison.n_left_out} pairs were not asked, because the corruption would make the sample's "
             "answer wrong"
         )
+    if not checked:
+        notes.append("no check of a score was made: there are none that the configuration asks for")
     tested = [
         contrast.min_p / share
         for (one, contrast), share in zip(checked, shares, strict=True)

@@ -15,6 +15,7 @@ from dmsbench.scores.holm import holm
 from dmsbench.scores.pairing import Pairs, pair_rows
 from dmsbench.scores.permutation import sign_flip_tests, smallest_p
 from dmsbench.scores.rows import FloatArray, read_rows
+from dmsbench.scores.student import t_quantile
 from dmsbench.scores.table import ratio
 
 PAIRED_REPLICATES = 10_000
@@ -64,7 +65,8 @@ class Contrast:
     n_left_out: int = 0
     """Pairs not asked, because the corruption would make their answer wrong."""
     bound: float = float("nan")
-    """One-sided lower bound of the difference at level 1 − alpha, from the resamples of the interval."""
+    """One-sided lower bound of the difference at level 1 − alpha: the lower of that of the resamples and of
+    difference − t·se, since the first is somewhat too high where groups are few or skewed."""
     se: float = float("nan")
     """Standard error of the difference: see ``standard_error``."""
     churn: float = float("nan")
@@ -328,6 +330,9 @@ def _contrast(
     n_pairs, n_groups = int(counts.sum()), int(np.count_nonzero(counts.sum(axis=1)))
     a, b, difference = _means(members, cells)
     low, high, bound = _interval_and_bound(members, pairs, boot, level)
+    se = standard_error(pairs.differences[:, members], counts)
+    if n_groups >= 2:
+        bound = min(bound, difference - t_quantile(level, n_groups - 1) * se)
     return Contrast(
         name=key[1],
         a=a,
@@ -344,7 +349,7 @@ def _contrast(
         verdict=Verdict.NO_DIFFERENCE,
         n_left_out=int(pairs.n_left_out[members].sum()),
         bound=bound,
-        se=standard_error(pairs.differences[:, members], counts),
+        se=se,
         churn=float(mean_over_cells(ratio(pairs.squares[members], counts.sum(axis=0))[None])[0]),
     )
 

@@ -154,6 +154,12 @@ def test_limits_on_missing_conditions() -> None:
     assert any("no scores for fog@3, which the limits allow" in note for note in allowed.notes)
 
 
+def test_a_gate_without_a_check_of_a_score_says_so(tmp_path: Path) -> None:
+    found = gated(tmp_path, answers(), answers(), {"checks": []}).result
+    assert found.passed
+    assert any("no check of a score was made" in note for note in found.notes)
+
+
 def test_limits_on_time_hold_on_machines_of_one_kind_alone(tmp_path: Path) -> None:
     before, limits = answers(), {"limits": {"time_ratio": 1.5}}
 
