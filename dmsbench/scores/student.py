@@ -21,4 +21,5 @@ def t_quantile(level: float, freedom: int) -> float:
         (3.0 * z**7 + 19.0 * z**5 + 17.0 * z**3 - 15.0 * z) / 384.0,
         (79.0 * z**9 + 776.0 * z**7 + 1482.0 * z**5 - 1920.0 * z**3 - 945.0 * z) / 92160.0,
     )
-    return z + sum(term / freedom ** (i + 1) for i, term in enumerate(terms))
+    found: float = z + sum(term / freedom ** (i + 1) for i, term in enumerate(terms))
+    return found
