@@ -27,12 +27,14 @@ import pandas as pd
 
 from dmsbench.gate import GateConfig, Part, Rule, evaluate
 from dmsbench.gate.config import Planned
+from dmsbench.gate.planning import from_pair, plan_power
 from dmsbench.gate.power import Demand, detectable
 from dmsbench.gate.rules import not_shown_as_good, regressed, sign_patterns, weights
 from dmsbench.scores.bootstrap import group_weights
 from dmsbench.scores.holm import holm
 from dmsbench.scores.paired import PAIRED_REPLICATES
 from dmsbench.scores.permutation import sign_flip_tests
+from dmsbench.scores.rows import read_rows
 from dmsbench.scores.student import t_quantile
 
 Floats = npt.NDArray[np.float64]
@@ -279,6 +281,15 @@ def lines(world: World, pairs: int, seed: int) -> Iterator[str]:
             name = "overall" if corruption is None else CORRUPTIONS[corruption]
             hits = int(found.failed(tolerance)[:, check].sum())
             yield f"  regression, tolerance {tolerance:<5g} {name:17} by {drop:.4f} {shown(hits, some)}"
+    basis = from_pair(*(read_rows(frame) for frame in frames(draw(world, rng))))
+    for tolerance in tolerances:
+        plan = plan_power(basis, 0.1, tolerance=tolerance)
+        for kind, check, corruption in ((0, 1, None), (2, 11, 9)):
+            drop = plan.smallest[basis.kinds[kind].name, basis.kinds[kind].churn or 0.0]
+            found = find([columns_of(spoilt(draw(world, rng), drop, corruption, rng)) for _ in range(some)])
+            hits = int(found.failed(tolerance)[:, check].sum())
+            name = basis.kinds[kind].name
+            yield f"  dmsbench power, tolerance {tolerance:<5g} {name:13} by {drop:.4f} {shown(hits, some)}"
     yield "\na drop of exactly the tolerance, everywhere: gates that pass (the bar is 5 %)"
     for tolerance in (0.02, 0.05):
         found = find([columns_of(spoilt(draw(world, rng), tolerance, None, rng)) for _ in range(some)])

@@ -106,15 +106,16 @@ def plan_power(
     per_image = basis.samples / basis.images
     for kind in basis.kinds:
         demand = Demand(rule, tolerance, ALPHA, kind.weight)
-        for churn in _churns(kind):
-            for one in (drop / 2.0, drop, min(1.0, 2.0 * drop)):
+        seen = [] if kind.churn is None or kind.churn <= 0.0 else [(kind.churn, True)]
+        for churn, observed in [*seen, *((churn, False) for churn in CHURNS)]:
+            for one in dict.fromkeys((drop / 2.0, drop, min(1.0, 2.0 * drop))):
                 samples = _samples(kind, demand, one, churn, power, per_image)
                 needs.append(
                     Need(
                         check=kind.name,
                         drop=one,
                         churn=churn,
-                        observed=churn == kind.churn,
+                        observed=observed,
                         samples=samples,
                         images=samples / per_image if math.isinf(samples) else math.ceil(samples / per_image),
                         enough=samples <= basis.samples,
@@ -122,11 +123,6 @@ def plan_power(
                 )
             smallest[kind.name, churn] = _smallest(kind, demand, churn, power, basis)
     return PowerPlan(basis, rule, tolerance, power, drop, tuple(needs), smallest)
-
-
-def _churns(kind: Kind) -> list[float]:
-    observed = [] if kind.churn is None or kind.churn <= 0.0 else [kind.churn]
-    return [*observed, *(churn for churn in CHURNS if churn not in observed)]
 
 
 def _samples(kind: Kind, demand: Demand, drop: float, churn: float, power: float, per_image: float) -> float:
@@ -220,6 +216,11 @@ def from_pair(reference: Rows, candidate: Rows) -> Basis:
             )
         )
     says = "churn and design effect are those of the change between the two runs, clustered by image"
+    if not any(kind.churn for kind in kinds):
+        says = (
+            "not one answer differs between the two runs: the design effect is that of the reference's own "
+            "scores, the churn is yours to choose"
+        )
     return Basis(tuple(kinds), len(reference.samples), len(reference.groups), says)
 
 

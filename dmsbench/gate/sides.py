@@ -120,19 +120,18 @@ def sides(reference: str, candidate: str | None, out: Path) -> tuple[Side, Side]
     one model, whatever its name, in another.
     """
     _check_names(reference, candidate)
-    first = _saved(reference)
     if candidate is None:
         held = one_side(reference, out)
         return held, _only(held, out)
-    second = _saved(candidate)
-    if first is None and second is None:
-        if _is_place(reference) and not _is_place(candidate):
-            held = pair(reference, reference, out)[0]
-            return held, _named(candidate, held, out)
+    saved = _saved(candidate)
+    if saved is not None:
+        return one_side(reference, out), saved
+    if not _is_place(reference) and _saved(reference) is None:
         return pair(reference, candidate, out)
-    if first is None:
-        return pair(reference, reference, out)[0], _exactly(second)
-    return first, second if second is not None else _named(candidate, first, out)
+    held = one_side(reference, out)
+    # A place has its own suite; a name may stand in runs of many.
+    suite = None if _is_place(candidate) else str(held.manifest["identity"]["suite"])
+    return held, pair(candidate, candidate, out, suite)[0]
 
 
 def one_side(text: str, out: Path) -> Side:
@@ -150,19 +149,6 @@ def _check_names(*texts: str | None) -> None:
         except (OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or str(error)
             raise DmsbenchError(f"'{shown(text)}': no run there ({reason})") from None
-
-
-def _exactly(side: SavedReference | None) -> SavedReference:
-    if side is None:
-        raise DmsbenchError("no saved reference")
-    return side
-
-
-def _named(candidate: str, reference: Side, out: Path) -> Side:
-    if _is_place(candidate):
-        return pair(candidate, candidate, out)[0]
-    suite = str(reference.manifest["identity"]["suite"])
-    return pair(candidate, candidate, out, suite)[0]
 
 
 def _is_place(text: str) -> bool:

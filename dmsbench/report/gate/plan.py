@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
     from dmsbench.gate.planning import Need, PowerPlan
 
+#: Of the sentences, where none was seen.
+_USUAL = 0.1
 _COLUMNS = ("check", "drop", "churn", "observed", "samples", "images", "enough")
 
 
@@ -70,20 +72,19 @@ def plan_table(plan: PowerPlan, suite: str) -> Table:
     )
     table.add_column(literal("check"), no_wrap=True)
     table.add_column(literal("drop"), justify="right", no_wrap=True)
-    width = max(len(_of(plan, kind.name, plan.drop)) for kind in plan.basis.kinds)
-    observed = any(kind.churn is not None for kind in plan.basis.kinds)
-    for i in range(width):
-        first = [
-            _of(plan, kind.name, plan.drop)[i]
-            for kind in plan.basis.kinds
-            if i < len(_of(plan, kind.name, plan.drop))
-        ]
-        title = "churn seen" if observed and first[0].observed else f"churn {points(first[0].churn)}"
+    # Of kinds between whose runs not one answer differs there is no churn to be seen.
+    columns: list[float | None] = [None] if any(need.observed for need in plan.needs) else []
+    columns += dict.fromkeys(need.churn for need in plan.needs if not need.observed)
+    for churn in columns:
+        title = "churn seen" if churn is None else f"churn {points(churn)}"
         table.add_column(literal(title), justify="right", no_wrap=True)
     for kind in plan.basis.kinds:
         drops = list(dict.fromkeys(need.drop for need in plan.needs if need.check == kind.name))
         for drop in drops:
-            cells = [_cell(need) for need in _of(plan, kind.name, drop)]
+            by_churn = {
+                None if need.observed else need.churn: _cell(need) for need in _of(plan, kind.name, drop)
+            }
+            cells = [by_churn.get(churn, "") for churn in columns]
             table.add_row(
                 literal(kind.name),
                 literal(points(drop) if drop >= 0.001 else f"{100.0 * drop:.2g}"),
@@ -100,7 +101,7 @@ def plan_lines(plan: PowerPlan) -> list[str]:
     lines = []
     for kind in plan.basis.kinds:
         needs = _of(plan, kind.name, plan.drop)
-        need = next((one for one in needs if one.observed), next(one for one in needs if one.churn == 0.1))
+        need = min(needs, key=lambda one: (not one.observed, one.churn != _USUAL))
         least = plan.smallest[kind.name, need.churn]
         has = f"the data at hand show {'none' if math.isinf(least) else f'{points(least)} points'}"
         churn = f"a churn of {percent(round(need.churn, 4))}{' as seen' if need.observed else ''}"
