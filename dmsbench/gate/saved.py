@@ -17,6 +17,7 @@ from typing import Any
 
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from dmsbench import __version__
@@ -140,7 +141,7 @@ def save(entrant: Entrant, to: Path, *, scores: Sequence[str] = (), with_predict
         column = _rescored(table, entrant.manifest, name, entrant.folder.path)["score"]
         out = out.append_column(pa.field(f"{_SCORE}{name}", pa.float32()), column)
     # Sorted like this every column but the scores is nearly free.
-    out = out.take(pa.compute.sort_indices(_plain(out), [(name, "ascending") for name in _ORDER]))
+    out = out.take(pc.sort_indices(_plain(out), [(name, "ascending") for name in _ORDER]))
     document = {
         "format": FORMAT,
         "saved": {
@@ -172,9 +173,12 @@ def save(entrant: Entrant, to: Path, *, scores: Sequence[str] = (), with_predict
         store_schema=True,
     )
     content = sink.getvalue().to_pybytes()
-    write_atomically(path, content)
     readable = json.dumps(document, indent=1, ensure_ascii=True, allow_nan=False) + "\n"
-    write_atomically(path.with_suffix(".json"), readable.encode())
+    try:
+        write_atomically(path, content)
+        write_atomically(path.with_suffix(".json"), readable.encode())
+    except OSError as error:
+        raise DmsbenchError(f"{path}: cannot be written ({error.strerror or error})") from None
     return Saving(read(path), out.num_rows, len(content))
 
 

@@ -137,6 +137,8 @@ def test_the_file_says_what_the_model_was(sides: tuple[Entrant, Entrant], tmp_pa
     assert "parts" not in beside["entry"]
     assert beside["saved"]["records"] == SAMPLES * 7
     assert done.reference.manifest["identity"] == sides[0].manifest["identity"]
+    with pytest.raises(DmsbenchError, match=r"x\.parquet: cannot be written"):
+        save(sides[0], to / "made-up-old.json" / "x.parquet")
     with pytest.raises(DmsbenchError, match="give a file named"):
         save(sides[0], tmp_path / "r.csv")
 
