@@ -11,7 +11,6 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from statistics import median
 
 import numpy as np
 
@@ -41,7 +40,7 @@ class Kind:
     """``overall``, ``clean`` or ``a corruption``."""
     conditions: float
     effect: float
-    """Design effect of a change."""
+    """Design effect of a change; of corruptions the largest."""
     weight: float
     churn: float | None = None
     """As observed between two runs."""
@@ -180,7 +179,7 @@ def from_reference(rows: Rows) -> Basis:
         return se * se / independent if independent > 0.0 and not math.isnan(se) else math.nan
 
     kinds = [
-        Kind(name, size, _typical([effect(members) for members in sets]), weight)
+        Kind(name, size, _largest([effect(members) for members in sets]), weight)
         for (name, size, weight), sets in zip(_kinds(rows.conditions), _members(rows.conditions), strict=True)
     ]
     says = (
@@ -204,17 +203,10 @@ def from_pair(reference: Rows, candidate: Rows) -> Basis:
     kinds = []
     alone = from_reference(reference).kinds
     for (name, size, weight), group, own in zip(_kinds(pairs.conditions), groups, alone, strict=True):
-        effects = [_effect(one) for one in group]
-        known = [one for one in effects if not math.isnan(one)]
-        kinds.append(
-            Kind(
-                name,
-                size,
-                median(known) if known else own.effect,
-                weight,
-                median(one.churn for one in group),
-            )
-        )
+        # Of several corruptions the one whose change varies most: what suffices for it does for all.
+        most = max(group, key=lambda one: -1.0 if math.isnan(one.se) else one.se)
+        effect = _effect(most)
+        kinds.append(Kind(name, size, own.effect if math.isnan(effect) else effect, weight, most.churn))
     says = "churn and design effect are those of the change between the two runs, clustered by image"
     if not any(kind.churn for kind in kinds):
         says = (
@@ -231,9 +223,9 @@ def _effect(contrast: Contrast) -> float:
     return contrast.se**2 * contrast.n_pairs / spread
 
 
-def _typical(effects: Sequence[float]) -> float:
+def _largest(effects: Sequence[float]) -> float:
     known = [one for one in effects if not math.isnan(one)]
-    return max(1.0, median(known)) if known else 1.0
+    return max(1.0, *known) if known else 1.0
 
 
 def _planned(conditions: Sequence[Condition]) -> list[Planned]:
