@@ -21,7 +21,9 @@ from dmsbench.cli import (
     gate_command,
     leaderboard_command,
     list_command,
+    power_command,
     preview_command,
+    reference_command,
     report_command,
     rescore_command,
     run_command,
@@ -94,6 +96,8 @@ app = typer.Typer(
 app.command("run")(run_command.run)
 app.command("compare")(compare_command.compare)
 app.command("gate")(gate_command.gate)
+app.command("power")(power_command.power)
+app.add_typer(reference_command.app, name="reference")
 app.command("report")(report_command.report)
 app.command("leaderboard")(leaderboard_command.leaderboard)
 app.command("rescore")(rescore_command.rescore)

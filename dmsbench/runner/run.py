@@ -18,6 +18,7 @@ from dmsbench.runner.batch_size import automatic_batch_size
 from dmsbench.runner.conduct import Conduct
 from dmsbench.runner.engine import LocalEngine
 from dmsbench.runner.job import Job, key_maker, prepare
+from dmsbench.runner.machine import machine
 from dmsbench.runner.manifest import merged, model_entry, parts_of
 from dmsbench.runner.retrieval_engine import RetrievalEngine
 from dmsbench.runner.rows import row_builder
@@ -160,6 +161,7 @@ def execute(
                     "wall_seconds_of_all_models": round(wall, 3),
                     "batch_size": tally.rows_at_once.get(name, batch_size),
                     "workers": workers,
+                    "machine": machine(str(entries[name]["settings"].get("device", "cpu"))),
                 },
             }
         job.folder.write_manifest(manifest)

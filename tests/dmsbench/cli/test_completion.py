@@ -14,7 +14,10 @@ import corruptions
 from dmsbench.models.spec import BUILTIN
 from dmsbench.suite import builtin_suites
 
-COMMANDS = ("run", "compare", "gate", "report", "rescore", "fit", "preview", "list", "doctor", "suite check")
+COMMANDS = (
+    "run", "compare", "gate", "power", "reference save", "reference show", "report", "rescore", "fit",
+    "preview", "list", "doctor", "suite check",
+)  # fmt: skip
 
 
 def call(*arguments: str, **environment: str) -> str:
