@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from dmsbench.cli import completion
-from dmsbench.cli.options import AllowOutside, Out, Quiet, parse_severities
+from dmsbench.cli.options import AllowOutside, Data, Out, Quiet, data_named, parse_severities
 from dmsbench.errors import DmsbenchError
 
 
@@ -31,10 +31,7 @@ def export(
     format_: Annotated[
         ExportFormat, typer.Option("--format", help="Who is to read it.")
     ] = ExportFormat.JSONL,
-    data: Annotated[
-        Path | None,
-        typer.Option("--data", help="Your own JSONL, Parquet, CSV or TSV file instead of the suite's data."),
-    ] = None,
+    data: Data = None,
     images: Annotated[
         Path | None,
         typer.Option("--images", help="Image folder of --data; by default the file's own folder."),
@@ -66,14 +63,12 @@ def export(
     from dmsbench.cli.output import messages, tell
     from dmsbench.exchange.export import export as write
     from dmsbench.runner.job import prepare
-    from dmsbench.suite import DatasetConfig, load_suite
+    from dmsbench.suite import load_suite
 
     if data is None and (images is not None or allow_outside):
         raise DmsbenchError("--images and --allow-outside belong to --data: give the question file too")
     asked = load_suite(suite)
-    mine = None
-    if data is not None:
-        mine = DatasetConfig(name="local", path=data, images=images, allow_outside=allow_outside)
+    mine = data_named(data, images, allow_outside)
     loaded = asked.changed(
         seed=seed,
         limit=limit or None,
@@ -96,15 +91,21 @@ def export(
     if done.lost:
         tell(
             console,
-            f"not in the file: {done.lost:,} rows without a picture, which this format cannot hold; they "
-            "will lack answers (dmsbench import --allow-missing)",
+            f"not in the file: {done.lost:,} rows without a picture or text, which this format cannot hold; "
+            "they will lack answers (dmsbench import --allow-missing)",
+        )
+    if done.apart:
+        tell(
+            console,
+            f"in a task of their own, …_no_picture: {done.apart:,} rows, which not every model there can be "
+            "asked; they may lack answers (dmsbench import --allow-missing)",
         )
 
 
 def import_(
     logs: Annotated[
         list[Path],
-        typer.Argument(metavar="LOG...", help="JSONL, TSV, CSV or XLSX files with an answer per row."),
+        typer.Argument(metavar="LOG...", help="JSONL, JSON, TSV, CSV or XLSX files with an answer per row."),
     ],
     export_: Annotated[Path, typer.Option("--export", help="The folder that dmsbench export made.")],
     name: Annotated[str, typer.Option("--name", help="What the model is called in the run.")],
@@ -120,8 +121,8 @@ def import_(
 ) -> None:
     """Makes records of answers that another harness collected on an export, for compare, report and gate.
 
-    Reads lmms-eval's --log_samples files, VLMEvalKit's result files, and any table or JSON lines with index
-    and prediction. The suite's own score is computed; scores in a log are not used. Example:
+    Reads lmms-eval's --log_samples files, VLMEvalKit's result files, and any table, JSON list or JSON lines
+    with index and prediction. The suite's own score is computed; scores in a log are not used. Example:
 
       dmsbench import run/20261124_samples_dmsbench_smoke.jsonl --export task --name other
     """

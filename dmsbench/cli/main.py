@@ -21,11 +21,14 @@ from dmsbench.cli import (
     gate_command,
     leaderboard_command,
     list_command,
+    power_command,
     preview_command,
+    reference_command,
     report_command,
     rescore_command,
     run_command,
     suite_command,
+    track_command,
 )
 from dmsbench.errors import DmsbenchError, StoppedRunError, shortened
 from dmsbench.plain_text import printable
@@ -93,6 +96,8 @@ app = typer.Typer(
 app.command("run")(run_command.run)
 app.command("compare")(compare_command.compare)
 app.command("gate")(gate_command.gate)
+app.command("power")(power_command.power)
+app.add_typer(reference_command.app, name="reference")
 app.command("report")(report_command.report)
 app.command("leaderboard")(leaderboard_command.leaderboard)
 app.command("rescore")(rescore_command.rescore)
@@ -100,6 +105,7 @@ app.command("fit")(fit_command.fit)
 app.command("preview")(preview_command.preview)
 app.command("export")(export_command.export)
 app.command("import")(export_command.import_)
+app.command("track")(track_command.track)
 app.command("list")(list_command.list_names)
 app.command("doctor")(doctor_command.doctor)
 app.add_typer(suite_command.app, name="suite")

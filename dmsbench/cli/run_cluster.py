@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dmsbench.errors import DmsbenchError, StoppedRunError
+from dmsbench.errors import DmsbenchError
 
 if TYPE_CHECKING:
     from dmsbench.cli.run_command import How
     from dmsbench.suite import Suite
+    from dmsbench.tracking.trackers import Tracker
 
 
 def check_engine(how: How) -> None:
@@ -26,7 +28,7 @@ def check_engine(how: How) -> None:
             raise DmsbenchError(f"{option} asks models here: use it with --engine local")
 
 
-def run_on_cluster(suite: Suite, how: How) -> int:
+def run_on_cluster(suite: Suite, how: How, trackers: Sequence[Tracker]) -> int:
     """Runs the suite; returns the exit code."""
     from dmsbench.cli import run_output
     from dmsbench.cli.meter import Laps, stretches
@@ -73,9 +75,4 @@ def run_on_cluster(suite: Suite, how: How) -> int:
             watching(console, job.plan, names, laps=laps) as on_progress,
         ):
             tally, manifest = party.execute(fresh=how.fresh, stop=stop, on_progress=on_progress)
-    tell(messages(), *run_output.mended_lines(tally, party.loaded.batch_size))
-    if tally.stopped:
-        raise StoppedRunError(run_output.stopped_line(job, tally, names))
-    if how.verbose:
-        tell(console, *run_output.time_lines(tally, manifest, names))
-    return run_output.finish(job, manifest, tally, names, how.format_, how.quiet)
+    return run_output.ended(job, tally, manifest, names, how, party.loaded.batch.rows, trackers)

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
-import time
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
@@ -16,19 +13,23 @@ from dmsbench.cli import completion
 from dmsbench.cli.options import (
     MOST_THREADS,
     AllowOutside,
+    Data,
     Format,
     Out,
     Quiet,
     TableFormat,
     TrustRemoteCode,
     check_loudness,
+    data_named,
     parse_severities,
 )
 from dmsbench.cli.run_cluster import check_engine, run_on_cluster
-from dmsbench.errors import DmsbenchError, StoppedRunError
+from dmsbench.cli.run_local import run_here
+from dmsbench.errors import DmsbenchError
 
 if TYPE_CHECKING:
     from dmsbench.suite import DatasetConfig, Suite
+    from dmsbench.tracking.trackers import Tracker
 
 #: Rows a batch at most: what no machine's memory holds is a slip of the finger.
 MOST_ROWS = 1_000_000
@@ -36,8 +37,6 @@ MOST_ROWS = 1_000_000
 MOST_WORKERS = 256
 #: Workers of a cluster at most.
 MOST_ACTORS = 10_000
-#: Workers that ``auto`` takes at most beside an accelerator: more were never busy.
-AUTOMATIC_WORKERS = 8
 
 
 class Engine(str, Enum):
@@ -65,6 +64,7 @@ class How:
     engine: str
     address: str | None
     actors: int | None
+    track: tuple[str, ...]
     format_: TableFormat | None
     quiet: bool
     verbose: bool
@@ -83,10 +83,7 @@ def run(
             help="NAME[=SPEC]; a builtin name, a folder or a hub id, with options. Repeatable.",
         ),
     ] = None,
-    data: Annotated[
-        Path | None,
-        typer.Option("--data", help="Your own JSONL, Parquet, CSV or TSV file instead of the suite's data."),
-    ] = None,
+    data: Data = None,
     images: Annotated[
         Path | None,
         typer.Option("--images", help="Image folder of --data; by default the file's own folder."),
@@ -122,7 +119,9 @@ def run(
     ] = None,
     seed: Annotated[int | None, typer.Option("--seed", min=0, help="Seed of all corruptions.")] = None,
     device: Annotated[str, typer.Option("--device", help="auto, cpu, cuda, cuda:1, mps.")] = "auto",
-    batch_size: Annotated[str, typer.Option("--batch-size", help="Rows a batch, or auto.")] = "auto",
+    batch_size: Annotated[
+        str, typer.Option("--batch-size", help="Rows a batch, or auto: what memory holds.")
+    ] = "auto",
     threads: Annotated[
         int | None,
         typer.Option("--threads", min=1, max=MOST_THREADS, help="CPU threads; by default all cores."),
@@ -183,6 +182,14 @@ def run(
             help="Of --engine ray: workers that hold the models; by default a GPU each, or what CPUs hold.",
         ),
     ] = None,
+    track: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--track",
+            help="Log the models in a tracker when the run is done: mlflow or wandb. Repeatable; a tracker "
+            "that fails costs a line and no more.",
+        ),
+    ] = None,
     format_: Format = None,
     quiet: Quiet = False,
     verbose: Annotated[
@@ -200,6 +207,8 @@ def run(
       dmsbench run --suite vqa-corrupt --limit 0 --corruption occlusion --severity 1,3,5
 
       dmsbench run --suite vqa-corrupt --data mine.jsonl --model mine=./checkpoint
+
+      dmsbench run --suite vqa-corrupt --data vqav2 --limit 500 --model mine=./checkpoint
 
       dmsbench run --suite caption-corrupt --data mine.jsonl --score cider_d --model mine=./checkpoint
 
@@ -240,6 +249,7 @@ def run(
         engine=engine.value,
         address=address,
         actors=actors,
+        track=tuple(track or ()),
         format_=format_,
         quiet=quiet,
         verbose=verbose,
@@ -250,13 +260,11 @@ def run(
 
 
 def _dataset(
-    suite: Suite, data: Path | None, images: Path | None, allow_outside: bool
+    suite: Suite, data: str | None, images: Path | None, allow_outside: bool
 ) -> DatasetConfig | None:
     """The data that the command line asks for; None: the suite's as they are."""
-    from dmsbench.suite import DatasetConfig
-
     if data is not None:
-        return DatasetConfig(name="local", path=data, images=images, allow_outside=allow_outside)
+        return data_named(data, images, allow_outside)
     if not allow_outside:
         return None
     if suite.dataset.name != "local":
@@ -277,80 +285,15 @@ def _run(suite: Suite, how: How) -> int:
         parse(text)  # a misspelt model must not cost the seconds that importing torch takes
     suite.differing()  # nor a missing backend
     check_engine(how)
+    trackers: tuple[Tracker, ...] = ()
+    if how.track:
+        from dmsbench.tracking.trackers import usable
+
+        trackers = usable(how.track)  # nor a missing extra a run
     if how.engine == Engine.RAY:
-        return run_on_cluster(suite, how)
+        return run_on_cluster(suite, how, trackers)
 
-    from dmsbench.cli.output import lively, messages, tell
-
-    console = messages(quiet=how.quiet)
-    moving = lively(console, os.environ)
-    began = time.monotonic()
-    with console.status("loading data and models") if moving else contextlib.nullcontext():
-        import torch
-        from transformers.utils import logging as transformers_logging
-
-        from dmsbench.cli import run_output
-        from dmsbench.models.zoo import pick_device
-        from dmsbench.runner.memory import keep_freed_memory
-        from dmsbench.runner.run import automatic_batch_size, execute, load_arms, prepare
-
-        transformers_logging.disable_progress_bar()
-        keep_freed_memory()
-        if how.threads is not None:
-            torch.set_num_threads(how.threads)
-        job = prepare(suite, how.out)
-        arms, entries = load_arms(job, device=how.device)
-    used = pick_device(how.device)
-    rows = automatic_batch_size(arms, used) if how.batch_size == "auto" else int(how.batch_size)
-    if how.verbose:
-        tell(console, *run_output.loaded_lines(job, arms, entries, used, rows, time.monotonic() - began))
-    if how.dry_run:
-        from dmsbench.runner.estimate import estimate
-
-        found = estimate(job, arms, rows, fresh=how.fresh)
-        run_output.print_plan(job, found, rows, how.format_, how.quiet)
-        return 0
-
-    from dmsbench.cli.meter import Laps, stretches
-    from dmsbench.cli.progress import watching
-    from dmsbench.runner.conduct import Conduct
-    from dmsbench.runner.patience import Patience
-    from dmsbench.runner.stopping import Stop
-
-    tell(
-        console,
-        f"{suite.name}: {len(suite.conditions)} conditions × {job.plan.samples} samples × {len(arms)} models",
-        *job.truth_lines,
-    )
-    names = [arm.name for arm in arms]
-    parts = stretches(job.plan, len(arms), by_view=suite.task == "retrieval")
-    laps = Laps(parts, time.monotonic()) if how.verbose else None
-    stop = Stop()
-    conduct = Conduct(Patience(how.time_limit or None), stop, retry_errors=how.retry_errors)
-    with (
-        stop.on_signals(lambda: tell(messages(), run_output.STOPPING)),
-        watching(console, job.plan, names, laps=laps) as on_progress,
-    ):
-        tally, manifest = execute(
-            job,
-            arms,
-            entries,
-            batch_size=rows,
-            fresh=how.fresh,
-            workers=_workers(how.workers, used),
-            conduct=conduct,
-            on_progress=on_progress,
-        )
-    tell(messages(), *run_output.mended_lines(tally, rows))
-    if tally.stopped:
-        raise StoppedRunError(run_output.stopped_line(job, tally, names))
-    if how.verify_batch:
-        from dmsbench.runner.verify import verify_batch
-
-        tell(console, *run_output.verified_lines(verify_batch(job, arms), rows))
-    if how.verbose:
-        tell(console, *run_output.time_lines(tally, manifest, names))
-    return run_output.finish(job, manifest, tally, names, how.format_, how.quiet)
+    return run_here(suite, how, trackers)
 
 
 def _number_or_auto(option: str, text: str, least: int, most: int) -> None:
@@ -360,10 +303,3 @@ def _number_or_auto(option: str, text: str, least: int, most: int) -> None:
     if text != "auto" and not least <= number <= most:
         shown = text if len(text) <= 40 else f"{text[:40]}…"
         raise DmsbenchError(f"{option} '{shown}': use a number from {least} to {most:,}, or auto")
-
-
-def _workers(asked: str, device: str) -> int:
-    """Worker processes: beside a CPU that answers they would only take its time."""
-    if asked != "auto":
-        return int(asked)
-    return 0 if device == "cpu" else max(0, min(AUTOMATIC_WORKERS, (os.cpu_count() or 1) - 1))

@@ -42,6 +42,10 @@ class RowLayer(DynamicLayer):
         self.used = until
         return self.keys[:, :, :until], self.values[:, :, :until]
 
+    def batch_select_indices(self, indices: torch.Tensor) -> None:
+        """Goes on with these rows (B,)."""
+        super().batch_select_indices(indices.to(self.keys.device))
+
     def get_seq_length(self) -> int:
         """Tokens held so far."""
         return self.used
@@ -88,7 +92,8 @@ def row_cache(
 def _gathered(source: torch.Tensor, picks: torch.Tensor, room: int) -> torch.Tensor:
     _, heads, length, width = source.shape
     held = source.new_empty(len(picks), heads, length + room, width)
-    torch.index_select(source, 0, picks, out=held[:, :, :length])
+    # The layers of a spread model lie on devices of their own, and their keys with them.
+    torch.index_select(source, 0, picks.to(source.device), out=held[:, :, :length])
     return held
 
 

@@ -53,7 +53,7 @@ class DecoderAdapter(Adapter):
         own = torch.nn.functional.one_hot(place, width).bool()
         start.exists = torch.cat([start.exists, own], dim=1)
         start.key_bias = torch.cat([start.key_bias, start.key_bias.new_zeros(own.shape)], dim=1)
-        seen = additive_mask(start.exists, start.key_bias, self.model.dtype)
+        seen = additive_mask(start.exists, start.key_bias, self.loaded.torch_dtype)
         ids, positions = tokens.new_zeros(2, start.packs, width)
         ids[at], positions[at] = tokens, start.next_position
         mask = seen.new_zeros(start.packs, width, seen.shape[1])

@@ -102,7 +102,7 @@ class PrefixAdapter(DecoderAdapter):
         exists, key_bias, whose, row, token = self._on_device(exists, key_bias, whose, row, token)
         ahead = torch.arange(prefix + packs.width, device=self.device)
         causal = ahead <= ahead[prefix:, None]
-        mask = additive_mask(causal & exists[whose], key_bias[whose], self.model.dtype)
+        mask = additive_mask(causal & exists[whose], key_bias[whose], self.loaded.torch_dtype)
         embedded = self._embed(ids.to(self.device))
         at = at[0].to(self.device), at[1].to(self.device)
         tokens = embedded.new_zeros(*whose.shape, embedded.shape[-1])

@@ -1,4 +1,4 @@
-"""A report and a gate as JSON and as one table: what ``--format`` prints of them."""
+"""A report as JSON and as one table: what ``--format`` prints of it."""
 
 from __future__ import annotations
 
@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from dmsbench.report.formats import in_catalogue_order, points, rate, with_interval
 from dmsbench.report.leaderboard import to_json
-from dmsbench.report.sheets import Cell, Sheet, sheet_of
+from dmsbench.report.sheets import Cell, Sheet
 
 if TYPE_CHECKING:
-    from dmsbench.gate import GateResult
     from dmsbench.report.build import Report
     from dmsbench.report.leaderboard import LeaderboardRow
     from dmsbench.scores import Estimate, Scorecard
@@ -109,29 +108,3 @@ def _ends(estimate: Estimate) -> tuple[float, float, float]:
 
 def _interval(estimate: Estimate) -> dict[str, float]:
     return {"score": estimate.value, "ci_low": estimate.low, "ci_high": estimate.high}
-
-
-_CHECK = ("name", "kind", "reference", "candidate", "change", "ci_low", "ci_high", "passed", "message")
-
-
-def gate_dict(result: GateResult) -> dict[str, Any]:
-    """The stable JSON of ``gate``: ``{passed, tolerance, checks, notes}``.
-
-    A check is ``{name, kind, reference, candidate, change, ci_low, ci_high, passed, message}``; kind is
-    ``score``, ``error rate`` or ``conditions``. Scores and rates are shares in [0, 1], conditions their
-    number; the interval of what is no score is null.
-    """
-    return {
-        "passed": result.passed,
-        "tolerance": result.tolerance,
-        "checks": [
-            {name: str(check.kind) if name == "kind" else getattr(check, name) for name in _CHECK}
-            for check in result.checks
-        ],
-        "notes": list(result.notes),
-    }
-
-
-def gate_sheet(result: GateResult) -> Sheet:
-    """A row a check, as in ``gate_dict``."""
-    return sheet_of(gate_dict(result)["checks"], _CHECK)

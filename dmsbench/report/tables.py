@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from rich.table import Table
     from rich.text import Text
 
-    from dmsbench.gate import GateCheck, GateResult
     from dmsbench.report.groups import Groups
     from dmsbench.report.leaderboard import Leaderboard, LeaderboardRow
     from dmsbench.scores import Comparison, Contrast, Estimate, GroupContrast, Scorecard
@@ -227,30 +226,6 @@ def _contrast_cells(contrast: Contrast) -> list[Text]:
         # Short, so that a row stays a row at 80 columns.
         literal(contrast.verdict.value, style="bold") if found else literal("not significant"),
     ]
-
-
-def gate_table(result: GateResult) -> Table:
-    """Every check of a gate: reference, candidate, change with its interval, and whether it passes."""
-    table = blank_table(
-        "dmsbench gate", "points, with 95 % intervals clustered by image; conditions are counts"
-    )
-    table.add_column(literal("check"), no_wrap=True)
-    for title in ("reference", "candidate", "change", "95 % interval"):
-        table.add_column(literal(title), justify="right", no_wrap=True)
-    table.add_column(literal("result"), no_wrap=True)
-    for check in result.checks:
-        result_cell = literal("pass") if check.passed else literal("FAIL", style="bold")
-        table.add_row(literal(stacked_name(check.name)), *map(literal, _gate_figures(check)), result_cell)
-    return table
-
-
-def _gate_figures(check: GateCheck) -> tuple[str, str, str, str]:
-    from dmsbench.gate import CheckKind
-
-    if check.kind is CheckKind.CONDITIONS:
-        return f"{check.reference:.0f}", f"{check.candidate:.0f}", f"{check.change:+.0f}", ""
-    between = interval(check.ci_low, check.ci_high, signed=True) if check.kind is CheckKind.SCORE else ""
-    return points(check.reference), points(check.candidate), signed_points(check.change), between
 
 
 def stacked_name(name: str) -> str:

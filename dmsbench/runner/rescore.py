@@ -25,9 +25,10 @@ from dmsbench.runner.records import SCHEMA, scored
 from dmsbench.runner.scoring import chance_of, chance_of_searches, configured, on_split
 from dmsbench.runner.store import MANIFEST, RunFolder, digest
 from dmsbench.suite import Suite
+from dmsbench.tasks.catalogue import form, task_of
 from dmsbench.tasks.scorers import Scorer, chance_under, scorer
 
-__all__ = ["Rescored", "is_rescored", "rescore"]
+__all__ = ["Rescored", "is_rescored", "rescore", "scorer_of", "with_score"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,9 +56,7 @@ def rescore(source: RunFolder, name: str) -> Rescored:
     run, it has that score already or a part is damaged, NotComparableError where no model is finished.
     """
     old = source.manifest()
-    score = scorer(name, old["identity"]["task"])
-    dataset = _captions(old, name, source.path) if score.task == "captioning" else None
-    score = score if dataset is None else on_split(score, dataset)
+    score, dataset = scorer_of(old, name, source.path)
     if old["identity"]["score"] == score.signature:
         raise DmsbenchError(f"{source.path}: scored by {name} already; see: dmsbench report {source.path}")
     unfinished = tuple(model for model in old["models"] if source.lacks(model))
@@ -82,7 +81,7 @@ def rescore(source: RunFolder, name: str) -> Rescored:
         for model, entry in models.items():
             for part in entry["parts"]:
                 table = source.read_part(model, part["key"])
-                new = _scored(table, score)
+                new = with_score(table, score)
                 _keep(target, model, _key(part, score), new)
                 rows += table.num_rows
                 changed += sum(map(operator.ne, table["score"].to_pylist(), new["score"].to_pylist()))
@@ -94,13 +93,44 @@ def rescore(source: RunFolder, name: str) -> Rescored:
     return Rescored(target, manifest, tuple(models), rows, changed, unfinished)
 
 
-def _captions(manifest: Mapping[str, Any], name: str, path: Path) -> Dataset:
-    """The data set of a run of captions.
+def scorer_of(manifest: Mapping[str, Any], name: str, path: Path) -> tuple[Scorer, Dataset | None]:
+    """The score of this name on a run's data, and those data where it hangs on their texts; ``path`` names
+    the run in messages.
+
+    Raises UnknownNameError for a score that the run's task does not have, DmsbenchError where a package's
+    task is another than the one that was asked, and what ``_texts`` raises.
+    """
+    _check_task(manifest, path)
+    score = scorer(name, manifest["identity"]["task"])
+    if not _hangs_on_texts(score):
+        return score, None
+    dataset = _texts(manifest, name, path)
+    return on_split(score, dataset), dataset
+
+
+def _check_task(manifest: Mapping[str, Any], path: Path) -> None:
+    """Raises DmsbenchError where a package's task is another than the one that was asked."""
+    task = manifest["identity"]["task"]
+    asked = manifest["identity"].get("task_version")
+    if asked is not None and task_of(task).signature != asked:
+        raise DmsbenchError(
+            f"{path}: task '{task}' was {asked} in this run and is {task_of(task).signature} here: install "
+            "the former to rescore it"
+        )
+
+
+def _hangs_on_texts(score: Scorer) -> bool:
+    """Whether a score, or its chance, takes something from the texts of the whole data set."""
+    return score.of_split is not None or form(score.task) == "captioning"
+
+
+def _texts(manifest: Mapping[str, Any], name: str, path: Path) -> Dataset:
+    """The data set of a run whose score hangs on all its texts, as that of captions does.
 
     Raises SuiteError where it cannot have this score, DmsbenchError where it is no longer what it was.
     """
     config = Suite.model_validate(manifest["suite"]).changed(score=name).dataset
-    dataset = configured(config, "captioning")
+    dataset = configured(config, manifest["identity"]["task"])
     if dataset.fingerprint != manifest["dataset"]["fingerprint"]:
         raise DmsbenchError(f"{path}: its data set has changed since, and {name} hangs on all of it")
     return dataset
@@ -135,8 +165,8 @@ def _keep(target: RunFolder, model: str, key: str, new: pa.Table) -> None:
         target.write_part(model, key, dict(zip(new.column_names, new.columns, strict=True)))
 
 
-def _scored(table: pa.Table, score: Scorer) -> pa.Table:
-    """A part's records under another score; rows that are not ok have none."""
+def with_score(table: pa.Table, score: Scorer) -> pa.Table:
+    """Records under another score; rows that are not ok have none. Needs the columns that scores read."""
     known: dict[tuple[str | None, tuple[str, ...], int | None], float] = {}
     found: list[float | None] = []
     names = ("status", "sample_id", "prediction", "references", "rank")
@@ -150,7 +180,7 @@ def _scored(table: pa.Table, score: Scorer) -> pa.Table:
             known[content] = scored(score, sample, *content)
         found.append(known[content])
     at = table.schema.get_field_index("score")
-    return table.set_column(at, SCHEMA.field(at), pa.array(found, SCHEMA.field(at).type))
+    return table.set_column(at, SCHEMA.field("score"), pa.array(found, SCHEMA.field("score").type))
 
 
 def _manifest(

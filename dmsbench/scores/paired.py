@@ -15,6 +15,7 @@ from dmsbench.scores.holm import holm
 from dmsbench.scores.pairing import Pairs, pair_rows
 from dmsbench.scores.permutation import sign_flip_tests, smallest_p
 from dmsbench.scores.rows import FloatArray, read_rows
+from dmsbench.scores.student import t_quantile
 from dmsbench.scores.table import ratio
 
 PAIRED_REPLICATES = 10_000
@@ -63,6 +64,13 @@ class Contrast:
     verdict: Verdict
     n_left_out: int = 0
     """Pairs not asked, because the corruption would make their answer wrong."""
+    bound: float = float("nan")
+    """One-sided lower bound of the difference at level 1 − alpha: the lower of that of the resamples and of
+    difference − t·se, since the first is somewhat too high where groups are few or skewed."""
+    se: float = float("nan")
+    """Standard error of the difference: see ``standard_error``."""
+    churn: float = float("nan")
+    """Mean of (b − a)² over the pairs, conditions alike: of right-or-wrong scores the share that differ."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +129,8 @@ class Comparison:
     """Of the intervals: 1 − alpha."""
     replicates: int
     seed: int
+    families: tuple[Contrast, ...] = ()
+    """Of the sets of conditions that were asked for besides; ``p_adjusted`` is NaN, no verdict is given."""
 
     @property
     def error_rate_a(self) -> float:
@@ -154,19 +164,33 @@ def compare(
 
 
 def compare_pairs(
-    pairs: Pairs, *, seed: int = 0, replicates: int = PAIRED_REPLICATES, alpha: float = 0.05
+    pairs: Pairs,
+    *,
+    seed: int = 0,
+    replicates: int = PAIRED_REPLICATES,
+    alpha: float = 0.05,
+    families: Mapping[str, Sequence[Condition]] | None = None,
+    sign_patterns: int | None = None,
 ) -> Comparison:
-    """As ``compare``, from paired score sums."""
+    """As ``compare``, from paired score sums.
+
+    ``families`` are tested besides, without a correction, and change no other number. ``sign_patterns`` of
+    the test where they are to be other than ``replicates``.
+    """
     level = 1.0 - alpha
+    flips = replicates if sign_patterns is None else sign_patterns
     sets = _condition_sets(pairs.conditions)
+    place = {condition: i for i, condition in enumerate(pairs.conditions)}
+    for name, own in (families or {}).items():
+        sets["family", name] = [place[condition] for condition in own]
     n_pairs = pairs.counts.sum(axis=0)
     cells, boot = _cells_and_replicates(pairs, replicates=replicates, level=level, seed=seed)
     added = np.column_stack(
         [np.empty((len(pairs.groups), 0)), *(contributions(pairs, members) for members in sets.values())]
     )
-    p_values = sign_flip_tests(added, replicates=replicates, seed=(seed, 1))
+    p_values = sign_flip_tests(added, replicates=flips, seed=(seed, 1))
     contrasts = {
-        name: _contrast(name, members, pairs, cells, boot, float(p_value), replicates, level)
+        name: _contrast(name, members, pairs, cells, boot, float(p_value), flips, level)
         for (name, members), p_value in zip(sets.items(), p_values, strict=True)
     }
     family = [contrast for (kind, _), contrast in contrasts.items() if kind == "corruption"]
@@ -174,7 +198,7 @@ def compare_pairs(
     planned = {
         kind: _judged(contrast, contrast.p_value, alpha)
         for (kind, _), contrast in contrasts.items()
-        if kind != "corruption"
+        if kind in ("overall", "clean")
     }
     return Comparison(
         overall=planned.get("overall"),
@@ -195,6 +219,7 @@ def compare_pairs(
         level=level,
         replicates=replicates,
         seed=seed,
+        families=tuple(contrast for (kind, _), contrast in contrasts.items() if kind == "family"),
     )
 
 
@@ -266,11 +291,19 @@ def _means(members: list[int], cells: FloatArray) -> tuple[float, float, float]:
 
 
 def _interval(members: list[int], pairs: Pairs, boot: FloatArray, level: float) -> tuple[float, float]:
+    return _interval_and_bound(members, pairs, boot, level)[:2]
+
+
+def _interval_and_bound(
+    members: list[int], pairs: Pairs, boot: FloatArray, level: float
+) -> tuple[float, float, float]:
+    """Both ends of the interval, and the lower end of one that has its whole error below."""
     if not pairs.counts[:, members].any():
-        return float("nan"), float("nan")
+        return float("nan"), float("nan"), float("nan")
     if not pairs.differences[:, members].any():
-        return 0.0, 0.0
-    return percentile_interval(mean_over_cells(boot[:, members]), level)
+        return 0.0, 0.0, 0.0
+    means = mean_over_cells(boot[:, members])
+    return *percentile_interval(means, level), percentile_interval(means, 2.0 * level - 1.0)[0]
 
 
 def contributions(pairs: Pairs, members: list[int]) -> FloatArray:
@@ -296,7 +329,10 @@ def _contrast(
     counts = pairs.counts[:, members]
     n_pairs, n_groups = int(counts.sum()), int(np.count_nonzero(counts.sum(axis=1)))
     a, b, difference = _means(members, cells)
-    low, high = _interval(members, pairs, boot, level)
+    low, high, bound = _interval_and_bound(members, pairs, boot, level)
+    se = standard_error(pairs.differences[:, members], counts)
+    if n_groups >= 2:
+        bound = min(bound, difference - t_quantile(level, n_groups - 1) * se)
     return Contrast(
         name=key[1],
         a=a,
@@ -312,7 +348,26 @@ def _contrast(
         n_groups=n_groups,
         verdict=Verdict.NO_DIFFERENCE,
         n_left_out=int(pairs.n_left_out[members].sum()),
+        bound=bound,
+        se=se,
+        churn=float(mean_over_cells(ratio(pairs.squares[members], counts.sum(axis=0))[None])[0]),
     )
+
+
+def standard_error(sums: FloatArray, counts: FloatArray) -> float:
+    """Of the equal-weight mean over conditions of (G, C) sums over counts; NaN for fewer than 2 groups.
+
+    Linearised, clustered by group: √(G/(G−1) · Σ v[g]²), v[g] what group g adds to the mean beyond its share
+    of the conditions' means (Cochran, "Sampling Techniques", 3rd ed. (1977), §6 and §9: ratios and clusters).
+    """
+    totals = counts.sum(axis=0)
+    groups = int(np.count_nonzero(counts.sum(axis=1)))
+    if groups < 2:
+        return float("nan")
+    means = np.nan_to_num(ratio(sums.sum(axis=0), totals))
+    weights = np.nan_to_num(ratio(np.ones(len(totals)), totals * np.count_nonzero(totals)))
+    added = (sums - counts * means) @ weights
+    return float(np.sqrt(groups / (groups - 1) * np.square(added).sum()))
 
 
 def _judged(contrast: Contrast, p_adjusted: float, alpha: float) -> Contrast:

@@ -38,6 +38,8 @@ class Pairs:
     """(C,), rows left out of both, because the corruption would make their answer wrong."""
     n_errors_a: int
     n_errors_b: int
+    squares: FloatArray
+    """(C,), sum of (b − a)² over the pairs; of right-or-wrong scores the number of those that differ."""
 
 
 def pair_rows(a: Rows, b: Rows, names: tuple[str, str] = ("A", "B")) -> Pairs:
@@ -51,7 +53,8 @@ def pair_rows(a: Rows, b: Rows, names: tuple[str, str] = ("A", "B")) -> Pairs:
     both = a.ok & b.ok
     shape = (len(a.groups), len(a.conditions))
     cell = (a.row_groups() * shape[1] + a.condition)[both]
-    differences = grid_sums(cell, b.score[both] - a.score[both], shape)
+    by_row = b.score[both] - a.score[both]
+    differences = grid_sums(cell, by_row, shape)
     differences[np.abs(differences) < _ROUNDING] = 0.0
     return Pairs(
         groups=a.groups,
@@ -66,6 +69,9 @@ def pair_rows(a: Rows, b: Rows, names: tuple[str, str] = ("A", "B")) -> Pairs:
         n_left_out=np.bincount(a.condition[a.left_out], minlength=shape[1]),
         n_errors_a=int(a.error.sum()),
         n_errors_b=int(b.error.sum()),
+        squares=np.bincount(a.condition[both], weights=np.square(by_row), minlength=shape[1]).astype(
+            np.float64
+        ),
     )
 
 

@@ -29,8 +29,20 @@ COMMANDS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     ),
     "compare": (("compare", "baseline", "dms", "--out", "nothing"), ("--suite", "--out", "--seed",
     "--format")),
-    "gate": (("gate", "baseline", "dms", "--out", "nothing"), ("--out", "--tolerance", "--seed",
-    "--format")),
+    "gate": (
+        ("gate", "--reference", "baseline", "--candidate", "dms", "--out", "nothing"),
+        ("--reference", "--candidate", "--config", "--out", "--tolerance", "--flips", "--seed", "--format"),
+    ),
+    "power": (
+        ("power", "--reference", "baseline", "--drop", "0.1", "--out", "nothing"),
+        ("--reference", "--candidate", "--suite", "--drop", "--power", "--tolerance", "--rule",
+        "--correlation",
+        "--out", "--format"),
+    ),
+    "reference save": (
+        ("reference", "save", "baseline", "--to", "none.parquet", "--out", "nothing"),
+        ("--to", "--score", "--out"),
+    ),
     "report": (("report", "nothing"), ("--out", "--format")),
     "leaderboard": (("leaderboard", "--out", "nothing"), ("--suite", "--out", "--format")),
     "rescore": (("rescore", "nothing"), ("--score", "--out")),

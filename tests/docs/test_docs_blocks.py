@@ -14,6 +14,8 @@ from docs_pages import ROOT, Block, all_blocks, blocks, pages
 from docs_shell import check_command, check_output, commands, make_folders, run
 
 from dmsbench.errors import DmsbenchError
+from dmsbench.gate import GateConfig
+from dmsbench.gate.config_file import tomllib
 from dmsbench.suite import Suite, load_suite
 
 LANGUAGES = ("sh", "python", "yaml", "json", "jsonl", "text", "toml")
@@ -33,10 +35,13 @@ def test_every_block_is_of_a_kind_that_is_tested() -> None:
         assert block.kind in known or block.file, f"{block.where}: '{block.kind}'"
 
 
-def test_toml_is_of_the_example() -> None:
-    example = (ROOT / "examples" / "dmsbench-colour" / "pyproject.toml").read_text(encoding="utf-8")
+def test_toml_is_of_an_example_or_a_gate_s() -> None:
+    examples = [path.read_text(encoding="utf-8") for path in ROOT.glob("examples/*/pyproject.toml")]
     for block in all_blocks():
-        assert block.language != "toml" or block.text in example, block.where
+        if block.language == "toml" and block.file == "gate.toml":
+            GateConfig.model_validate(tomllib.loads(block.text))
+        else:
+            assert block.language != "toml" or any(block.text in text for text in examples), block.where
 
 
 @pytest.mark.parametrize("page", pages())
@@ -74,7 +79,7 @@ def test_what_is_not_run_parses(block: Block, tmp_path: Path, monkeypatch: pytes
     [
         "dmsbench run --suite smoke --no-such-option",
         "dmsbench nothing",
-        "dmsbench gate --reference baseline",
+        "dmsbench gate --candidate baseline",
         "dmsbench preview --seed many",
         "dmsbench run --suite smoke --model mine=owner/name,fusoin=dms",
     ],

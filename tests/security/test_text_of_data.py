@@ -10,6 +10,7 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import pyarrow as pa
 import pytest
@@ -116,7 +117,8 @@ def test_no_command_passes_on_what_commands_a_terminal(
     for words in (
         ("report", run, *(["--figures"] if format_ == "csv" else [])),
         ("compare", *pair, *(["--verbose"] if format_ == "table" else [])),
-        ("gate", "--reference", pair[0], "--candidate", pair[1]),
+        ("gate", "--reference", pair[0], "--candidate", pair[1], "--flips", "5"),
+        ("power", "--reference", pair[0], "--candidate", pair[1], "--drop", "0.1"),
         ("leaderboard", run),
         ("rescore", run, "--score", "vqa_v2_official"),
     ):
@@ -135,6 +137,49 @@ def test_no_command_passes_on_what_commands_a_terminal(
         check_cells(path.read_text(encoding="utf-8"))
     for path in run.parent.rglob("*.md"):
         check_markdown(path.read_text(encoding="utf-8"))
+
+
+def test_a_gate_s_files_hold_evil_texts_as_texts(
+    poisoned: Path, dmsbench: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a model that gets everything wrong, so that every question is listed."""
+    run = tmp_path / "results" / "tiny" / poisoned.name
+    shutil.copytree(poisoned, run)
+    folder = RunFolder(run)
+    for part in folder.manifest()["models"][OTHER]["parts"]:
+        for model, score in (("baseline", 1.0), (OTHER, 0.0)):
+            table = folder.read_part(model, part["key"])
+            columns = {name: table[name] for name in table.column_names}
+            columns["score"] = pa.array([score] * table.num_rows, pa.float32())
+            folder.write_part(model, part["key"], columns)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(tmp_path / "summary.md"))
+    saved = dmsbench("reference", "save", f"{run}:baseline", "--to", "r.parquet", "--with-predictions")
+    shown = dmsbench("reference", "show", "r.parquet")
+    gates = [
+        dmsbench(
+            "gate", "--reference", reference, "--candidate", f"{run}:{OTHER}", "--junit", "g.xml", "--badge",
+            "g.svg", "--markdown", "g.md", "--flips", f"flips{suffix}",
+        )
+        for reference in ("r.parquet", f"{run}:baseline")
+        for suffix in (".md", ".csv", ".json")
+    ]  # fmt: skip
+    assert {done.code for done in gates} <= {0, 1}
+    for done in (saved, shown, *gates):
+        assert (done.out + done.err).replace("\n", "").isprintable()
+    check_cells((tmp_path / "flips.csv").read_text(encoding="utf-8"))
+    for name in ("g.md", "flips.md", "summary.md"):
+        check_markdown((tmp_path / name).read_text(encoding="utf-8"))
+        assert "owned" in (tmp_path / name).read_text(encoding="utf-8")
+    found = json.loads((tmp_path / "flips.json").read_text(encoding="utf-8"))
+    assert {flip["question"] for flip in found["samples"]} == {EVIL}  # an escape in the file
+    for name in ("g.xml", "g.svg", "flips.json", "r.json"):
+        text = (tmp_path / name).read_text(encoding="utf-8")
+        assert text.replace("\n", "").isprintable()
+        assert "<b>" not in text or name.endswith("json")
+        if not name.endswith("json"):
+            ElementTree.fromstring(text)  # noqa: S314 - our own
+        count("files of gates on poisoned runs")
 
 
 def check_markdown(text: str) -> None:

@@ -85,6 +85,8 @@ class _Member:
     loading: Any = None
     stream: Any = None
     share: Share | None = None
+    #: The blocks of its last share: of one whose clean answers it holds it need not read them again.
+    blocks: tuple[int, int] | None = None
 
 
 class Cluster:
@@ -142,9 +144,13 @@ class Cluster:
 
         Raises ClusterError where a share costs ``ATTEMPTS`` workers, and what a worker gives a model up for.
         """
-        total, waiting = Tally(), deque(given)
+        total, waiting = Tally(), deque(share for share in given if not share.after_clean)
+        held: dict[Share, list[Share]] = {}
+        for share in given:
+            if share.after_clean:
+                held.setdefault(share.clean, []).append(share)
         tries: Counter[Share] = Counter()
-        counted: set[tuple[Share | None, str, View]] = set()
+        counted: set[tuple[tuple[int, int], str, View]] = set()
         while len(self._members) < min(self.actors, len(given)):
             self._members.append(self._started())
         while waiting or any(member.share for member in self._members):
@@ -153,7 +159,7 @@ class Cluster:
                 break
             for member in self._members:
                 if member.loading is None and member.share is None and waiting:
-                    self._hand(member, waiting.popleft())
+                    self._hand(member, _next(waiting, member))
             busy = {
                 member.loading or member.stream: member
                 for member in self._members
@@ -165,7 +171,9 @@ class Cluster:
             for reference in ready:
                 member = busy[reference]
                 try:
-                    self._hear(member, total, counted, on_progress)
+                    done = self._hear(member, total, counted, on_progress)
+                    if done is not None:
+                        waiting.extendleft(reversed(held.pop(done, ())))
                 except self.ray.exceptions.RayError as error:
                     self._replace(member, waiting, tries, error)
         return total
@@ -193,37 +201,43 @@ class Cluster:
         return found
 
     def _hand(self, member: _Member, share: Share) -> None:
-        member.share = share
+        member.share, member.blocks = share, share.blocks
         member.stream = member.handle.work.options(num_returns="streaming").remote(share)
 
     def _hear(
         self,
         member: _Member,
         total: Tally,
-        counted: set[tuple[Share | None, str, View]],
+        counted: set[tuple[tuple[int, int], str, View]],
         on_progress: Callable[[Progress], None],
-    ) -> None:
-        """Takes what a worker has to say; raises RayError where it is lost."""
+    ) -> Share | None:
+        """Takes what a worker has to say; returns a share that it has done.
+
+        Raises RayError where it is lost.
+        """
         if member.loading is not None:
             self._checked(self.ray.get(member.loading))
             member.loading = None
-            return
+            return None
         try:
             reference = next(member.stream)
         except StopIteration:
-            member.share = member.stream = None
-            return
+            done, member.share, member.stream = member.share, None, None
+            return done
         said: Done | DmsbenchError = self.ray.get(reference)
         if isinstance(said, DmsbenchError):
             raise said
-        pieces = {(member.share, event.model, event.image) for event in said.events}
-        # What a lost worker had finished is found again by the next one, and must not count twice.
+        blocks = (0, 0) if member.share is None else member.share.blocks
+        pieces = {(blocks, event.model, event.image) for event in said.events}
+        # What a lost worker had finished, and the clean view before a strand, is found there by the next one,
+        # and must not count twice.
         if pieces and pieces <= counted:
-            return
+            return None
         counted |= pieces
         added(total, said.tally)
         for event in said.events:
             on_progress(event)
+        return None
 
     def _replace(
         self, member: _Member, waiting: deque[Share], tries: Counter[Share], error: Exception
@@ -244,6 +258,13 @@ class Cluster:
     def _wanted(self) -> str:
         needs = {"CPUs": self.needs["num_cpus"], "GPUs": self.needs["num_gpus"]}
         return " and ".join(f"{count:g} {name}" for name, count in needs.items() if count)
+
+
+def _next(waiting: deque[Share], member: _Member) -> Share:
+    """Takes a share of the blocks that the worker knows, else the first."""
+    found = next((share for share in waiting if share.blocks == member.blocks), waiting[0])
+    waiting.remove(found)
+    return found
 
 
 class Waited:

@@ -59,10 +59,15 @@ class Party:
             keys,
             entries,
             work,
-            batch_size=self.loaded.batch_size,
+            batch_size=self.loaded.batch.rows,
             fresh=fresh,
             workers=cluster.crew.workers,
-            how={"engine": "ray", "actors": self.actors, "threads": cluster.crew.threads},
+            how={
+                "machine": dict(self.loaded.machine),
+                "engine": "ray",
+                "actors": self.actors,
+                "threads": cluster.crew.threads,
+            },
         )
 
 

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from dmsbench.runner.arms import Progress, Tally
-from dmsbench.runner.plan import Plan
+from dmsbench.runner.batch_size import BatchSize
+from dmsbench.runner.plan import Plan, strands
 from dmsbench.suite import Suite
 
 __all__ = ["Crew", "Done", "Loaded", "Share", "added", "shares"]
@@ -41,21 +42,32 @@ class Loaded:
 
     entries: Mapping[str, dict[str, Any]]
     device: str
-    batch_size: int
+    batch: BatchSize
+    machine: Mapping[str, str | int]
     versions: Mapping[str, str]
     fingerprint: str
 
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """A part of a plan: consecutive blocks and image views, by their places in the plan."""
+    """A part of a plan: consecutive blocks and image views, by their places in the plan.
+
+    ``after_clean``: the block's clean answers have to be there first.
+    """
 
     blocks: tuple[int, int]
     images: tuple[int, int]
+    after_clean: bool = False
 
-    def of(self, plan: Plan) -> Plan:
-        """The share as a plan of its own."""
-        return Plan(plan.blocks[slice(*self.blocks)], plan.images[slice(*self.images)])
+    @property
+    def clean(self) -> Share:
+        """The share that this one waits for."""
+        return Share(self.blocks, (0, 1))
+
+    def of(self, plan: Plan, *, with_clean: bool = False) -> Plan:
+        """The share as a plan of its own, the clean view before it if wanted."""
+        images = plan.images[slice(*self.images)]
+        return Plan(plan.blocks[slice(*self.blocks)], (plan.images[0], *images) if with_clean else images)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,13 +79,17 @@ class Done:
 
 
 def shares(plan: Plan, *, by_view: bool) -> list[Share]:
-    """A plan in shares that do not hang on each other: a block each, or ``by_view`` an image view each.
+    """A plan in shares: a block's strands, each after its clean view, or ``by_view`` an image view each.
 
-    Within a block equal content is answered once; a search goes through all blocks of a view.
+    A search goes through all blocks of a view.
     """
     if by_view:
         return [Share((0, len(plan.blocks)), (at, at + 1)) for at in range(len(plan.images))]
-    return [Share((at, at + 1), (0, len(plan.images))) for at in range(len(plan.blocks))]
+    found = []
+    for block in range(len(plan.blocks)):
+        for strand in strands(plan.images):
+            found.append(Share((block, block + 1), strand, after_clean=strand[0] > 0))
+    return found
 
 
 def added(total: Tally, more: Tally) -> None:

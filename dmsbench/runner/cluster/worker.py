@@ -43,7 +43,9 @@ class Worker:
             raise RuntimeError("work before load")
         try:
             self._engine.tally = Tally()
-            for _ in self._engine.pieces(share.of(self._job.plan)):
+            plan = self._job.plan
+            needed = share.after_clean and not self._engine.holds(plan.blocks[share.blocks[0]])
+            for _ in self._engine.pieces(share.of(plan, with_clean=needed)):
                 yield Done(tuple(self._events), self._engine.tally)
                 self._events.clear()
                 self._engine.tally = Tally()
@@ -57,10 +59,12 @@ class Worker:
         from dmsbench.models.trust import trusting_code
         from dmsbench.models.zoo import pick_device
         from dmsbench.runner.ahead import Ahead
+        from dmsbench.runner.batch_size import BatchSize, find_batch_size
         from dmsbench.runner.conduct import Conduct
+        from dmsbench.runner.machine import machine
         from dmsbench.runner.memory import keep_freed_memory
         from dmsbench.runner.patience import Patience
-        from dmsbench.runner.run import automatic_batch_size, engine_of, load_arms, prepare, views_of
+        from dmsbench.runner.run import engine_of, load_arms, prepare, views_of
 
         crew = self.crew
         try:
@@ -77,22 +81,27 @@ class Worker:
         with trusting_code(crew.trusts_code, lambda line: print(line, file=sys.stderr)):
             arms, entries = load_arms(job, device=crew.device)
         device = pick_device(crew.device)
-        rows = automatic_batch_size(arms, device) if crew.batch_size is None else crew.batch_size
-        views = views_of(job)
+        views, patience = views_of(job), Patience(crew.time_limit)
+        if crew.batch_size is None:
+            batch = find_batch_size(job, arms, device, views, patience=patience)
+        else:
+            batch = BatchSize(crew.batch_size, "given")
+        for entry in entries.values():
+            entry["batch"] = batch.entry()
         if crew.workers:
             self._ahead = Ahead(crew.workers, views)
             views.ready = self._ahead.take
-        conduct = Conduct(Patience(crew.time_limit), retry_errors=crew.retry_errors)
+        conduct = Conduct(patience, retry_errors=crew.retry_errors)
         self._engine = engine_of(
             job,
             arms,
             job.folder,
-            batch_size=rows,
+            batch_size=batch.rows,
             views=views,
             conduct=replace(conduct, ahead=self._ahead),
             on_progress=self._events.append,
         )
-        return Loaded(entries, device, rows, versions(), job.fingerprint)
+        return Loaded(entries, device, batch, machine(device), versions(), job.fingerprint)
 
 
 def versions() -> dict[str, str]:

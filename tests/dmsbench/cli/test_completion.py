@@ -14,7 +14,10 @@ import corruptions
 from dmsbench.models.spec import BUILTIN
 from dmsbench.suite import builtin_suites
 
-COMMANDS = ("run", "compare", "gate", "report", "rescore", "fit", "preview", "list", "doctor", "suite check")
+COMMANDS = (
+    "run", "compare", "gate", "power", "reference save", "reference show", "report", "rescore", "fit",
+    "preview", "list", "doctor", "suite check",
+)  # fmt: skip
 
 
 def call(*arguments: str, **environment: str) -> str:
@@ -45,11 +48,12 @@ def test_a_script_for_the_shell() -> None:
     ("line", "names"),
     [
         ("dmsbench run --suite ", set(builtin_suites())),
-        ("dmsbench run --suite v", {"vqa-corrupt", "vqa-joint"}),
+        ("dmsbench run --suite v", {"vqa-corrupt", "vqa-joint", "vqav2-corrupt"}),
+        ("dmsbench run --data vq", {"vqav2"}),
         ("dmsbench run --model ", set(BUILTIN)),
         ("dmsbench run --model mine=tiny-c", {"mine=tiny-clip-scenes"}),
         ("dmsbench run --corruption ", {"clean", *corruptions.names()}),
-        ("dmsbench list ", {"suites", "models", "datasets", "corruptions", "scores"}),
+        ("dmsbench list ", {"suites", "models", "datasets", "tasks", "corruptions", "scores"}),
         ("dmsbench rescore --score chr", {"chrf"}),
         ("dmsbench suite check smo", {"smoke"}),
         ("dmsbench report --format ", {"table", "json", "csv", "markdown"}),

@@ -66,6 +66,7 @@ def test_gate(out: Path, dmsbench: Call) -> None:
     found = json.loads(done.out)
     assert found["passed"] is True and found["tolerance"] == 0.02
     keys = ["name", "kind", "reference", "candidate", "change", "ci_low", "ci_high", "passed", "message"]
+    keys += ["score", "rule", "tolerance", "bound", "p_value", "p_adjusted", "detectable_80", "detectable_90"]
     assert all(list(check) == keys for check in found["checks"])
     by_name = {check["name"]: check for check in found["checks"]}
     assert by_name["conditions"]["ci_low"] is None

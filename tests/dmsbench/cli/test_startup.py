@@ -12,7 +12,14 @@ HEAVY = ("torch", "transformers", "pandas", "pyarrow", "matplotlib", "cv2", "sci
 
 @pytest.mark.parametrize(
     "arguments",
-    [["--help"], ["run", "--help"], ["compare", "--help"], ["rescore", "--help"], ["--version"]],
+    [
+        ["--help"],
+        ["run", "--help"],
+        ["gate", "--help"],
+        ["power", "--help"],
+        ["rescore", "--help"],
+        ["--version"],
+    ],
     ids=" ".join,
 )
 def test_help_imports_nothing_heavy(arguments: list[str]) -> None:

@@ -455,7 +455,7 @@ def test_missing_weights_are_not_left_at_random_values(tiny_folder: Path, tmp_pa
         ({"dtype": "int8"}, "unknown dtype 'int8'"),
         ({"dtype": "float"}, "unknown dtype 'float'"),
         ({"attention": "flash_attention_2"}, "takes no bias"),
-        ({"attention": "nonsense"}, "takes no bias"),
+        ({"attention": "nonsense"}, "use sdpa or eager"),
     ],
 )
 def test_options_that_cannot_work_are_refused(tiny_folder: Path, options: dict[str, str], words: str) -> None:

@@ -39,6 +39,7 @@ def pairs_of(a: np.ndarray, b: np.ndarray) -> Pairs:
         n_left_out=np.zeros(n_conditions, dtype=np.int64),
         n_errors_a=0,
         n_errors_b=0,
+        squares=np.square(b - a).sum(axis=(0, 1)),
     )
 
 

@@ -14,6 +14,7 @@ import pytest
 from dmsbench.errors import ClusterError, DmsbenchError, ModelError
 from dmsbench.grid import View
 from dmsbench.runner.arms import Progress, Tally
+from dmsbench.runner.batch_size import BatchSize
 from dmsbench.runner.cluster import driver
 from dmsbench.runner.cluster.driver import Cluster, connected
 from dmsbench.runner.cluster.shares import Crew, Done, Loaded, Share, added, shares
@@ -67,13 +68,14 @@ def crew() -> Crew:
     return Crew(load_suite("smoke"), Path("out"), Path.cwd(), "cpu", None, 1, 0, None, False, False)
 
 
-LOADED = Loaded({"baseline": {}}, "cpu", 64, versions(), "f")
+LOADED = Loaded({"baseline": {}}, "cpu", BatchSize(64, "given"), {}, versions(), "f")
 PLAN = Plan((), ())
 GIVEN = [Share((0, 1), (0, 2)), Share((1, 2), (0, 2))]
 
 
 def piece(share: Share, image: str, *, errors: int = 0) -> Done:
-    event = Progress("baseline", View(image, 1), 10, errors, reused=False)
+    view = View() if image == "clean" else View(image, 1)
+    event = Progress("baseline", view, 10, errors, reused=False)
     tally = Tally(rows={"baseline": 10}, errors={"baseline": errors}, seconds={"baseline": 1.0})
     return Done((event,), tally)
 
@@ -131,6 +133,27 @@ def test_a_share_that_costs_worker_after_worker_ends_the_run(crew: Crew) -> None
     assert len(told) == 2
 
 
+def test_strands_wait_for_their_block_s_clean_view_and_stay_with_who_knows_it(crew: Crew) -> None:
+    order: list[tuple[int, tuple[int, int]]] = []
+
+    def said(share: Share) -> Iterator[Any]:
+        order.append((share.blocks[0], share.images))
+        if share.after_clean:
+            yield piece(share, "clean")  # found there; counted with the clean share already
+        yield piece(share, "clean" if share.images == (0, 1) else f"view{share.images[0]}")
+
+    given = [
+        Share((block, block + 1), images, after_clean=images[0] > 0)
+        for block in (0, 1)
+        for images in ((0, 1), (1, 4), (4, 6))
+    ]
+    cluster, _ = party(Library(said, LOADED), crew, actors=1)
+    events: list[Progress] = []
+    tally = cluster.run(PLAN, given, stop=lambda: False, on_progress=events.append)
+    assert order == [(0, (0, 1)), (0, (1, 4)), (0, (4, 6)), (1, (0, 1)), (1, (1, 4)), (1, (4, 6))]
+    assert tally.rows == {"baseline": 60} and len(events) == 6
+
+
 def test_what_a_model_is_given_up_for_ends_the_run(crew: Crew) -> None:
     error = ModelError("the model hangs")
     cluster, _ = party(Library(lambda share: iter([piece(share, "a"), error]), LOADED), crew)
@@ -169,8 +192,12 @@ def test_workers_take_what_the_cluster_has(crew: Crew) -> None:
 
 def test_shares_are_blocks_or_image_views(suite_file: Path, tmp_path: Path) -> None:
     plan = prepare(load_suite(str(suite_file)), tmp_path).plan
-    (block,) = shares(plan, by_view=False)
-    assert block.of(plan) == plan
+    clean, *others = shares(plan, by_view=False)
+    assert clean.of(plan).images == plan.images[:1] and not clean.after_clean
+    assert all(share.after_clean and share.clean == clean for share in others)
+    assert all(len({plan.image.corruption for plan in share.of(plan).images}) == 1 for share in others)
+    assert sum((share.of(plan).images for share in (clean, *others)), ()) == plan.images
+    assert others[0].of(plan, with_clean=True).images == plan.images[:1] + others[0].of(plan).images
     views = shares(plan, by_view=True)
     assert [share.of(plan).images for share in views] == [(image,) for image in plan.images]
     assert all(share.of(plan).blocks == plan.blocks for share in views)

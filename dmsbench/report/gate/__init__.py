@@ -1,0 +1,1 @@
+"""A gate's result for people and for other programs; nothing here computes one."""
