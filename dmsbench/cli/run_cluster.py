@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dmsbench.errors import DmsbenchError, StoppedRunError
+from dmsbench.places import Remote
 
 if TYPE_CHECKING:
     from dmsbench.cli.run_command import How
@@ -24,6 +25,8 @@ def check_engine(how: How) -> None:
     for option, asked in (("--dry-run", how.dry_run), ("--verify-batch", how.verify_batch)):
         if asked:
             raise DmsbenchError(f"{option} asks models here: use it with --engine local")
+    if isinstance(how.out, Remote) and how.out.in_one_process:
+        raise DmsbenchError(f"--out {how.out}: no worker sees the memory of this process")
 
 
 def run_on_cluster(suite: Suite, how: How) -> int:

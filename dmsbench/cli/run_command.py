@@ -28,6 +28,7 @@ from dmsbench.cli.run_cluster import check_engine, run_on_cluster
 from dmsbench.errors import DmsbenchError, StoppedRunError
 
 if TYPE_CHECKING:
+    from dmsbench.places import Place
     from dmsbench.suite import DatasetConfig, Suite
 
 #: Rows a batch at most: what no machine's memory holds is a slip of the finger.
@@ -51,7 +52,7 @@ class Engine(str, Enum):
 class How:
     """How a run is carried out; nothing of it decides what its records say, but for rounding."""
 
-    out: Path
+    out: Place
     device: str
     batch_size: str
     threads: int | None

@@ -16,6 +16,7 @@ from dmsbench.errors import DataError, DmsbenchError, NotComparableError
 from dmsbench.exchange.export import ABOUT, EXPORT_FORMAT, GRID, GRID_SCHEMA, TO_ASK
 from dmsbench.exchange.logs import Answer, read_log
 from dmsbench.models.spec import ModelSpec
+from dmsbench.places import Place
 from dmsbench.runner.job import Job, key_maker, prepare
 from dmsbench.runner.manifest import merged, model_entry, parts_of
 from dmsbench.runner.records import LEFT_OUT, SCHEMA, scored
@@ -42,7 +43,7 @@ def import_logs(
     export: Path,
     logs: Sequence[Path],
     name: str,
-    out: Path,
+    out: Place,
     *,
     allow_missing: bool = False,
     fresh: bool = False,
@@ -81,9 +82,7 @@ def import_logs(
     entry = model_entry(ModelSpec(name, "imported"), settings)
     with job.folder.locked():
         manifest = merged(job, {name: entry})
-        known = (
-            job.folder.path.joinpath("manifest.json").is_file() and name in job.folder.manifest()["models"]
-        )
+        known = (job.folder.path / "manifest.json").is_file() and name in job.folder.manifest()["models"]
         if known and not fresh:
             raise DmsbenchError(
                 f"{job.folder.path} holds a model '{name}' already: give another --name, or --fresh"

@@ -13,7 +13,6 @@ import operator
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timezone
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -21,6 +20,7 @@ import pyarrow as pa
 from dmsbench import __version__
 from dmsbench.data import Dataset
 from dmsbench.errors import DmsbenchError, NotComparableError
+from dmsbench.places import Place
 from dmsbench.runner.records import SCHEMA, scored
 from dmsbench.runner.scoring import chance_of, chance_of_searches, configured, on_split
 from dmsbench.runner.store import MANIFEST, RunFolder, digest
@@ -94,7 +94,7 @@ def rescore(source: RunFolder, name: str) -> Rescored:
     return Rescored(target, manifest, tuple(models), rows, changed, unfinished)
 
 
-def _captions(manifest: Mapping[str, Any], name: str, path: Path) -> Dataset:
+def _captions(manifest: Mapping[str, Any], name: str, path: Place) -> Dataset:
     """The data set of a run of captions.
 
     Raises SuiteError where it cannot have this score, DmsbenchError where it is no longer what it was.
@@ -106,7 +106,7 @@ def _captions(manifest: Mapping[str, Any], name: str, path: Path) -> Dataset:
     return dataset
 
 
-def _beside(path: Path) -> Path:
+def _beside(path: Place) -> Place:
     """The folder that holds a run's; of ``.`` and ``..`` too."""
     return (path if path.name not in ("", "..") else path.resolve()).parent
 

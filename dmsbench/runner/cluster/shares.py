@@ -8,6 +8,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from dmsbench.places import Place
 from dmsbench.runner.arms import Progress, Tally
 from dmsbench.runner.plan import Plan
 from dmsbench.suite import Suite
@@ -24,7 +25,7 @@ class Crew:
     """
 
     suite: Suite
-    out: Path
+    out: Place
     folder: Path
     device: str
     batch_size: int | None
