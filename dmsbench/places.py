@@ -202,6 +202,8 @@ def place(text: str) -> Place:
         return Path(text)
     if found["protocol"].lower() in _LOCAL:
         return Path(found["rest"])
+    if not found["rest"].strip("/"):
+        raise DmsbenchError(f"'{text}': names no bucket or folder; give one, as in s3://bucket/results")
     return Remote.open(text)
 
 

@@ -14,7 +14,7 @@ def report(
     run: Annotated[
         AnyPlace | None,
         typer.Argument(
-            help="A run's folder; by default the newest run of --out.", parser=as_place, metavar="[RUN]"
+            help="A run's folder; by default the newest run of --out.", parser=as_place, metavar="RUN"
         ),
     ] = None,
     out: Out = Path("results"),

@@ -23,7 +23,7 @@ def rescore(
         typer.Argument(
             help="A run's folder; by default the newest of --out that was asked.",
             parser=as_place,
-            metavar="[RUN]",
+            metavar="RUN",
         ),
     ] = None,
     out: Out = Path("results"),
