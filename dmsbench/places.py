@@ -85,6 +85,11 @@ class Remote:
         return (f"{protocol}://", *rest.strip("/").split("/"))
 
     @property
+    def spelt(self) -> str:
+        """The URL with its password, to be opened again."""
+        return str(self._at)
+
+    @property
     def in_one_process(self) -> bool:
         """Whether no other process sees what is written here."""
         return self.url.startswith("memory://")
@@ -205,6 +210,11 @@ def place(text: str) -> Place:
     if not found["rest"].strip("/"):
         raise DmsbenchError(f"'{text}': names no bucket or folder; give one, as in s3://bucket/results")
     return Remote.open(text)
+
+
+def spelt(where: Place) -> str:
+    """The text that ``place`` makes this place of, with a password where there is one: not to be shown."""
+    return where.spelt if isinstance(where, Remote) else str(where)
 
 
 def changed_at(where: Place) -> float:

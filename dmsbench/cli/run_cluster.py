@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dmsbench.errors import DmsbenchError, StoppedRunError
-from dmsbench.places import Remote
+from dmsbench.places import Remote, spelt
 
 if TYPE_CHECKING:
     from dmsbench.cli.run_command import How
@@ -43,7 +43,7 @@ def run_on_cluster(suite: Suite, how: How) -> int:
     console = messages(quiet=how.quiet)
     crew = Crew(
         suite=suite,
-        out=how.out,
+        out=spelt(how.out),
         folder=Path.cwd(),
         device=how.device,
         batch_size=None if how.batch_size == "auto" else int(how.batch_size),
