@@ -41,7 +41,7 @@ class Remote:
     @classmethod
     def open(cls, text: str) -> Remote:
         """The place of a URL; raises DmsbenchError where nothing here speaks its protocol."""
-        shown, protocol = _without_password(text), text.partition("://")[0].lower()
+        shown, protocol = without_password(text), text.partition("://")[0].lower()
         try:
             from upath import UPath
         except ImportError:
@@ -60,7 +60,7 @@ class Remote:
             raise DmsbenchError(f"{shown}: {_missing(protocol, error)}") from None
         except Exception as error:
             raise StorageError(f"{shown}: cannot be reached ({_reason(error)})") from error
-        return cls(_without_password(str(at)).rstrip("/"), at)
+        return cls(without_password(str(at)).rstrip("/"), at)
 
     def __str__(self) -> str:
         return self.url
@@ -158,7 +158,7 @@ class Remote:
             fs.rm(path, recursive=True)
 
     def _with(self, at: Any) -> Remote:
-        return Remote(_without_password(str(at)).rstrip("/"), at)
+        return Remote(without_password(str(at)).rstrip("/"), at)
 
     def _info(self) -> dict[str, Any] | None:
         # Listings that were kept do not know what others have written since.
@@ -201,7 +201,7 @@ def place(text: str) -> Place:
     Raises DmsbenchError for a URL of a protocol that nothing here speaks.
     """
     if _CHAINED.match(text):
-        raise DmsbenchError(f"'{_without_password(text)}': give a URL of one protocol, without '::'")
+        raise DmsbenchError(f"'{without_password(text)}': give a URL of one protocol, without '::'")
     found = _URL.match(text)
     if found is None:
         return Path(text)
@@ -212,7 +212,7 @@ def place(text: str) -> Place:
     return Remote.open(text)
 
 
-def spelt(where: Place) -> str:
+def spelt(where: Place | str) -> str:
     """The text that ``place`` makes this place of, with a password where there is one: not to be shown."""
     return where.spelt if isinstance(where, Remote) else str(where)
 
@@ -223,19 +223,22 @@ def changed_at(where: Place) -> float:
 
 
 def split_model(text: str) -> tuple[str, str | None]:
-    """``PLACE:MODEL`` as its two halves; the colon of a URL's protocol parts nothing."""
+    """``PLACE:MODEL`` as its two halves; the colons of a URL's protocol and port part nothing."""
     head, colon, model = text.rpartition(":")
-    return (head, model) if colon and not model.startswith("//") else (text, None)
+    if not colon or (is_url(text) and "/" in model):
+        return text, None
+    return head, model
 
 
-def _without_password(text: str) -> str:
+def without_password(text: str) -> str:
+    """A text as it may be shown: of a URL's name and password the name."""
     return _PASSWORD.sub(r"\1:***@", text)
 
 
 def _reason(error: Exception) -> str:
     """What an error says, on one line, not the path that is named beside it anyway."""
     said = (error.strerror if isinstance(error, OSError) else None) or str(error) or type(error).__name__
-    line = " ".join(_without_password(said).split())
+    line = " ".join(without_password(said).split())
     return line if len(line) <= _LONGEST_REASON else f"{line[:_LONGEST_REASON]}…"
 
 

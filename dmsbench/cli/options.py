@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from dmsbench.errors import DmsbenchError
-from dmsbench.places import Place, is_url, place
+from dmsbench.places import Place, is_url, place, without_password
 
 if TYPE_CHECKING:
     AnyPlace = Place
@@ -40,7 +40,7 @@ def as_local(value: Any) -> Path:
     if isinstance(value, str) and is_url(value):
         found = None if value.partition("://")[0].lower() not in ("file", "local") else place(value)
         if not isinstance(found, Path):
-            raise DmsbenchError(f"'{value}': this is a file or folder of this machine only; give a path")
+            raise DmsbenchError(f"'{without_password(value)}': written on this machine only; give a path")
         return found
     return Path(value)
 

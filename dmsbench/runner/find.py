@@ -10,7 +10,7 @@ import pandas as pd
 
 from dmsbench.corruption_settings import in_words
 from dmsbench.errors import DmsbenchError, NotComparableError, UnknownNameError
-from dmsbench.places import Place, Remote, changed_at, place, split_model
+from dmsbench.places import Place, Remote, changed_at, place, split_model, without_password
 from dmsbench.runner.store import MANIFEST, RunFolder
 
 
@@ -92,7 +92,9 @@ def pair(a: str, b: str, out: Place, suite: str | None = None) -> tuple[Entrant,
         if _is_folder(name):
             return entrant(name)
         if "/" in name or "\\" in name or ":" in name or place(name).is_dir():
-            raise DmsbenchError(f"'{name}': no run there; give FOLDER:MODEL with the folder of {MANIFEST}")
+            raise DmsbenchError(
+                f"'{without_password(name)}': no run there; give FOLDER:MODEL with the folder of {MANIFEST}"
+            )
         for folder in found:
             if name in folder.manifest()["models"]:
                 return entrant(folder.path, name)

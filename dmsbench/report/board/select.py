@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from dmsbench.errors import DmsbenchError, UnknownNameError
-from dmsbench.places import Place, place, split_model
+from dmsbench.places import Place, place, spelt, split_model, without_password
 from dmsbench.runner.find import Entrant, entrant, runs, within
 from dmsbench.runner.store import MANIFEST, RunFolder
 
@@ -25,12 +25,15 @@ def selected(arguments: Sequence[str], out: Place, suite: str | None = None) -> 
 
 def _of(where: str | Place, suite: str | None) -> list[Entrant]:
     path = place(where) if isinstance(where, str) else where
-    if not path.is_dir() and split_model(str(where))[1] is not None:
-        return [_checked(entrant(str(where)), suite)]
+    if not path.is_dir() and split_model(spelt(where))[1] is not None:
+        return [_checked(entrant(spelt(where)), suite)]
     if (path / MANIFEST).is_file():
         return [_checked(model, suite) for model in _models([RunFolder(path)])]
     if not path.is_dir():
-        raise DmsbenchError(f"'{where}': no run there; give a run's folder, FOLDER:MODEL or a results folder")
+        raise DmsbenchError(
+            f"'{without_password(str(where))}': no run there; give a run's folder, FOLDER:MODEL or a "
+            "results folder"
+        )
     # A suite's folder within a results folder is a natural thing to name.
     there = runs(path) or within(path)
     if not there:

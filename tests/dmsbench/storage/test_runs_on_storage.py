@@ -16,14 +16,16 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from conftest import Bucket
+from put_bucket import Bucket
 
 from dmsbench.cli import main as command_line
-from dmsbench.places import Remote, place
+from dmsbench.places import Remote, place, split_model
 from dmsbench.report import build as building
 from dmsbench.report.figures import write as figures
 from dmsbench.runner import run as running
 from dmsbench.runner.store import RunFolder
+
+pytest.importorskip("upath", reason="needs dmsbench[storage]")
 
 RUN = ("run", "--suite", "smoke", "--limit", "8", "--corruption", "occlusion", "--severity", "3", "-q")
 charts = figures._charts
@@ -310,7 +312,7 @@ def test_what_is_written_to_this_machine_only_refuses_a_url(dmsbench: Call, comm
     code, _, said = dmsbench(*command, "memory://results")
     assert code == 2
     assert said.count("\n") == 1
-    assert "'memory://results'" in said and "this machine only" in said
+    assert "'memory://results'" in said and "on this machine only" in said
 
 
 @pytest.mark.parametrize(
@@ -354,3 +356,18 @@ def test_a_place_shows_no_password(bucket: Bucket) -> None:
     assert "secret" not in f"{there} {there!r} {there / 'a' / 'b'} {there.parent}"
     assert (there / "a").parent == there
     assert (there / "a" / "b.json").name == "b.json"
+
+
+@pytest.mark.parametrize(
+    ("text", "halves"),
+    [
+        ("results/smoke/01:dms", ("results/smoke/01", "dms")),
+        ("results/smoke/01", ("results/smoke/01", None)),
+        ("s3://bucket/smoke/01:dms", ("s3://bucket/smoke/01", "dms")),
+        ("s3://bucket/smoke/01", ("s3://bucket/smoke/01", None)),
+        ("sftp://me@host:22/smoke/01", ("sftp://me@host:22/smoke/01", None)),
+        ("sftp://me@host:22/smoke/01:dms", ("sftp://me@host:22/smoke/01", "dms")),
+    ],
+)
+def test_the_colons_of_a_url_part_no_model(text: str, halves: tuple[str, str | None]) -> None:
+    assert split_model(text) == halves
