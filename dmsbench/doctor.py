@@ -18,7 +18,8 @@ from importlib import import_module, metadata
 from pathlib import Path
 from typing import Any
 
-from dmsbench.errors import DmsbenchError
+from dmsbench.errors import DmsbenchError, StorageError
+from dmsbench.places import Place, Remote
 
 #: Modules whose name is not the package's.
 MODULES: Mapping[str, str] = {
@@ -66,7 +67,7 @@ class Finding:
         return self.needed and self.state is not State.OK
 
 
-def examine(out: Path, environment: Mapping[str, str] = os.environ) -> list[Finding]:
+def examine(out: Place, environment: Mapping[str, str] = os.environ) -> list[Finding]:
     """Every check, in the order of what hangs on what; ``out`` is the results folder to be."""
     return [
         *packages(),
@@ -77,7 +78,7 @@ def examine(out: Path, environment: Mapping[str, str] = os.environ) -> list[Find
         *data(),
         *suites(),
         hub(environment),
-        *place(out),
+        *(storage(out) if isinstance(out, Remote) else place(out)),
     ]
 
 
@@ -329,6 +330,16 @@ def hub(environment: Mapping[str, str]) -> Finding:
         else "hub ids are fetched when they are named; HF_HUB_OFFLINE=1 forbids it"
     )
     return Finding("hub", "hub", State.OK, text, needed=False)
+
+
+def storage(out: Remote) -> Iterator[Finding]:
+    """The storage behind a URL answers; nothing is written to try."""
+    try:
+        found = "holds runs, or other things" if out.exists() else "answers; nothing is there yet"
+    except StorageError as error:
+        yield Finding("results", str(out), State.BROKEN, str(error), "dmsbench run --out FOLDER")
+        return
+    yield Finding("results", str(out), State.OK, found)
 
 
 def place(out: Path, least: int = LEAST_FREE) -> Iterator[Finding]:

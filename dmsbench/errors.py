@@ -5,6 +5,7 @@
     ├── SuiteError                2   a malformed suite file
     ├── DataError                 2   a data set that cannot be read at all
     ├── ModelError                2   a checkpoint that cannot be loaded or driven
+    ├── StorageError              2   storage behind a URL that cannot be read or written
     ├── NotComparableError        3   runs that may not be compared, or are incomplete
     ├── HangingModelError         3   a model that does not come back
     ├── ClusterError              3   workers that cannot be had, or die again and again
@@ -77,6 +78,10 @@ class DataError(DmsbenchError):
 
 class ModelError(DmsbenchError):
     """A checkpoint that cannot be loaded, or cannot do what was asked of it."""
+
+
+class StorageError(DmsbenchError):
+    """Storage behind a URL that cannot be read, listed or written."""
 
 
 class NotComparableError(DmsbenchError):

@@ -5,9 +5,17 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from dmsbench.places import Place, Remote
 
-def write_atomically(path: Path, content: bytes) -> None:
-    """Writes a file so that a reader sees the old one or the whole new one."""
+
+def write_atomically(path: Place, content: bytes) -> None:
+    """Writes a file so that a reader sees the old one or the whole new one.
+
+    Behind a URL that is the storage's own doing: an object store shows an object once it is whole.
+    """
+    if isinstance(path, Remote):
+        path.write_bytes(content)
+        return
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:

@@ -13,6 +13,7 @@ from dmsbench.cli import completion
 from dmsbench.cli.options import Format, Out, Quiet, Seed, TableFormat, check_loudness
 
 if TYPE_CHECKING:
+    from dmsbench.places import Place
     from dmsbench.report.groups import Groups
     from dmsbench.scores import Comparison
 
@@ -102,7 +103,7 @@ def _print(
     a: str,
     b: str,
     score: str,
-    folder: Path,
+    folder: Place,
     truth: Sequence[str],
 ) -> None:
     from dmsbench.cli.output import tables, tell

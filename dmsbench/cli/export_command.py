@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from dmsbench.cli import completion
-from dmsbench.cli.options import AllowOutside, Data, Out, Quiet, data_named, parse_severities
+from dmsbench.cli.options import AllowOutside, Data, Out, Quiet, as_local, data_named, parse_severities
 from dmsbench.errors import DmsbenchError
 
 
@@ -27,7 +27,7 @@ def export(
         str,
         typer.Option("--suite", autocompletion=completion.suites, help="A suite by name, or a suite file."),
     ],
-    to: Annotated[Path, typer.Option("--to", help="Folder to make.")],
+    to: Annotated[Path, typer.Option("--to", help="Folder to make.", parser=as_local, metavar="PATH")],
     format_: Annotated[
         ExportFormat, typer.Option("--format", help="Who is to read it.")
     ] = ExportFormat.JSONL,

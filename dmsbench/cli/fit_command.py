@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from dmsbench.cli.options import MOST_THREADS, AllowOutside, TrustRemoteCode
+from dmsbench.cli.options import MOST_THREADS, AllowOutside, TrustRemoteCode, as_local
 from dmsbench.errors import DmsbenchError
 from dmsbench.models.spec import LOADING
 
@@ -54,7 +54,9 @@ class Source(str, Enum):
 def fit(
     model: Annotated[str, typer.Argument(help="A builtin name, a folder or a hub id, with options.")],
     suite: Annotated[str, typer.Option("--suite", help="A suite by name, or a suite file.")],
-    out: Annotated[Path, typer.Option("--out", help="Folder for the scheduler.")],
+    out: Annotated[
+        Path, typer.Option("--out", help="Folder for the scheduler.", parser=as_local, metavar="PATH")
+    ],
     data: Annotated[
         Path | None, typer.Option("--data", help="Training data: your own JSONL, Parquet, CSV or TSV file.")
     ] = None,

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dmsbench.cli.options import Out
+from dmsbench.cli.options import AnyPlace, Out, as_place
 
 if TYPE_CHECKING:
+    from dmsbench.places import Place
     from dmsbench.report.board.build import Board
 
 MANY = 20
@@ -40,7 +41,10 @@ def leaderboard(
         bool, typer.Option("--by-suite", help="One table for each suite, instead of refusing to mix.")
     ] = False,
     format_: Annotated[BoardFormat, typer.Option("--format", help="How to print.")] = BoardFormat.TABLE,
-    output: Annotated[Path | None, typer.Option("--output", help="A file instead of the terminal.")] = None,
+    output: Annotated[
+        AnyPlace | None,
+        typer.Option("--output", help="A file instead of the terminal.", parser=as_place, metavar="PATH"),
+    ] = None,
 ) -> None:
     """Merges runs of the same suite, data and seed into one leaderboard, with ranks as ranges.
 
@@ -76,7 +80,7 @@ def leaderboard(
         _keep(_document(boards, format_, " ".join([*words, "--format", format_.value])), output)
 
 
-def _print(boards: Sequence[Board], output: Path | None) -> None:
+def _print(boards: Sequence[Board], output: Place | None) -> None:
     from rich.console import Console
 
     from dmsbench.cli.output import PIPED, tables
@@ -100,7 +104,7 @@ def _document(boards: Sequence[Board], format_: BoardFormat, command: str) -> st
     return data.to_csv(boards) if format_ is BoardFormat.CSV else data.to_json(boards)
 
 
-def _keep(text: str, output: Path | None) -> None:
+def _keep(text: str, output: Place | None) -> None:
     """To stdout, or into the file."""
     from dmsbench.cli.output import messages, tell
     from dmsbench.files import write_atomically

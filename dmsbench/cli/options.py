@@ -4,15 +4,21 @@ from __future__ import annotations
 
 from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from dmsbench.cli import completion
 from dmsbench.errors import DmsbenchError, UnknownNameError
+from dmsbench.places import Place, is_url, place, without_password
 
 if TYPE_CHECKING:
     from dmsbench.suite import DatasetConfig
+
+    AnyPlace = Place
+else:
+    #: The framework takes options of one type; ``as_place`` makes the other one too.
+    AnyPlace = Path
 
 #: CPU threads at most: of more the libraries below crash.
 MOST_THREADS = 1024
@@ -27,7 +33,27 @@ class TableFormat(str, Enum):
     MARKDOWN = "markdown"
 
 
-Out = Annotated[Path, typer.Option("--out", help="Results folder.", show_default=True)]
+def as_place(value: Any) -> Place:
+    """An option's value as a place: a path, or a URL."""
+    return place(value) if isinstance(value, str) else value
+
+
+def as_local(value: Any) -> Path:
+    """An option's value as a path; raises DmsbenchError for a URL: not everything is written to storage."""
+    if isinstance(value, str) and is_url(value):
+        found = None if value.partition("://")[0].lower() not in ("file", "local") else place(value)
+        if not isinstance(found, Path):
+            raise DmsbenchError(f"'{without_password(value)}': written on this machine only; give a path")
+        return found
+    return Path(value)
+
+
+Out = Annotated[
+    AnyPlace,
+    typer.Option(
+        "--out", help="Results folder, or a URL such as s3://bucket/results.", parser=as_place, metavar="PATH"
+    ),
+]
 Seed = Annotated[int, typer.Option("--seed", help="Seed of the bootstrap and the permutation test.", min=0)]
 #: None is a table that nobody asked for by name, which --quiet leaves out.
 Format = Annotated[

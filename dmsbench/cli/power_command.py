@@ -14,6 +14,7 @@ from dmsbench.errors import DmsbenchError
 
 if TYPE_CHECKING:
     from dmsbench.gate.planning import Basis
+    from dmsbench.places import Place
 
 
 class GateRule(str, Enum):
@@ -118,7 +119,7 @@ def _of_suite(suite: str | None, correlation: float | None) -> tuple[str, Basis]
     return job.suite.name, basis
 
 
-def _of_records(reference: str, candidate: str | None, suite: str | None, out: Path) -> tuple[str, Basis]:
+def _of_records(reference: str, candidate: str | None, suite: str | None, out: Place) -> tuple[str, Basis]:
     from dmsbench.gate.planning import from_pair, from_reference
     from dmsbench.gate.sides import one_side, sides
     from dmsbench.runner.find import check_identities

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 import typer
 
 from dmsbench.cli import completion
-from dmsbench.cli.options import parse_severities
+from dmsbench.cli.options import as_local, parse_severities
 from dmsbench.errors import DmsbenchError
 
 
@@ -35,7 +35,9 @@ def preview(
         ),
     ] = "native",
     seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of the corruptions.")] = 0,
-    out: Annotated[Path, typer.Option("--out", help="The PNG to write.")] = Path("preview.png"),
+    out: Annotated[
+        Path, typer.Option("--out", help="The PNG to write.", parser=as_local, metavar="PATH")
+    ] = Path("preview.png"),
 ) -> None:
     """Shows what corruptions do, on one contact sheet: corruptions by severities.
 

@@ -7,12 +7,15 @@ from typing import Annotated
 
 import typer
 
-from dmsbench.cli.options import Format, Out, Quiet, TableFormat
+from dmsbench.cli.options import AnyPlace, Format, Out, Quiet, TableFormat, as_place
 
 
 def report(
     run: Annotated[
-        Path | None, typer.Argument(help="A run's folder; by default the newest run of --out.")
+        AnyPlace | None,
+        typer.Argument(
+            help="A run's folder; by default the newest run of --out.", parser=as_place, metavar="RUN"
+        ),
     ] = None,
     out: Out = Path("results"),
     figures: Annotated[
@@ -36,7 +39,7 @@ def report(
       dmsbench report --format csv > scores.csv
     """
     from dmsbench.cli.output import emit, messages, tables, tell
-    from dmsbench.report.build import print_report, write_report
+    from dmsbench.report.build import placed, print_report, write_report
     from dmsbench.report.exports import report_columns, report_dict, report_sheet
     from dmsbench.report.run_scores import read_run
     from dmsbench.runner.find import newest
@@ -48,7 +51,7 @@ def report(
     if figures:
         from dmsbench.report.figures import write_figures
 
-        drawn = write_figures(found, folder.path / "figures")
+        drawn = placed(folder.path / "figures", lambda where: write_figures(found, where))
         tell(messages(quiet=quiet), f"{len(drawn)} files in {folder.path / 'figures'}")
     if format_ in (None, TableFormat.TABLE):
         console = tables(quiet=quiet and format_ is None)

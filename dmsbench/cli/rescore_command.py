@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from dmsbench.cli import completion
-from dmsbench.cli.options import Format, Out, Quiet, TableFormat
+from dmsbench.cli.options import AnyPlace, Format, Out, Quiet, TableFormat, as_place
 
 
 def rescore(
@@ -19,7 +19,12 @@ def rescore(
         ),
     ],
     run: Annotated[
-        Path | None, typer.Argument(help="A run's folder; by default the newest of --out that was asked.")
+        AnyPlace | None,
+        typer.Argument(
+            help="A run's folder; by default the newest of --out that was asked.",
+            parser=as_place,
+            metavar="RUN",
+        ),
     ] = None,
     out: Out = Path("results"),
     format_: Format = None,

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dmsbench.errors import DmsbenchError
+from dmsbench.places import Remote, spelt
 
 if TYPE_CHECKING:
     from dmsbench.cli.run_command import How
@@ -26,6 +27,8 @@ def check_engine(how: How) -> None:
     for option, asked in (("--dry-run", how.dry_run), ("--verify-batch", how.verify_batch)):
         if asked:
             raise DmsbenchError(f"{option} asks models here: use it with --engine local")
+    if isinstance(how.out, Remote) and how.out.in_one_process:
+        raise DmsbenchError(f"--out {how.out}: no worker sees the memory of this process")
 
 
 def run_on_cluster(suite: Suite, how: How, trackers: Sequence[Tracker]) -> int:
@@ -42,7 +45,7 @@ def run_on_cluster(suite: Suite, how: How, trackers: Sequence[Tracker]) -> int:
     console = messages(quiet=how.quiet)
     crew = Crew(
         suite=suite,
-        out=how.out,
+        out=spelt(how.out),
         folder=Path.cwd(),
         device=how.device,
         batch_size=None if how.batch_size == "auto" else int(how.batch_size),

@@ -28,6 +28,7 @@ from dmsbench.cli.run_local import run_here
 from dmsbench.errors import DmsbenchError
 
 if TYPE_CHECKING:
+    from dmsbench.places import Place
     from dmsbench.suite import DatasetConfig, Suite
     from dmsbench.tracking.trackers import Tracker
 
@@ -50,7 +51,7 @@ class Engine(str, Enum):
 class How:
     """How a run is carried out; nothing of it decides what its records say, but for rounding."""
 
-    out: Path
+    out: Place
     device: str
     batch_size: str
     threads: int | None

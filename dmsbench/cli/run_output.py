@@ -112,7 +112,7 @@ def mended_lines(tally: Tally, batch_size: int) -> list[str]:
         for name, rows in tally.rows_at_once.items()
         if rows < batch_size
     ]
-    return [_recomputed(line) for line in tally.damaged] + short
+    return [_recomputed(line) for line in tally.damaged] + tally.notices + short
 
 
 def _recomputed(line: str) -> str:

@@ -82,4 +82,5 @@ def _content(
 ) -> tuple[Any, ...]:
     from dmsbench.tracking.content import tracked
 
-    return tracked(folder.path.resolve(), manifest, report.scorecards, models)
+    path = folder.path.resolve() if isinstance(folder.path, Path) else folder.path
+    return tracked(path, manifest, report.scorecards, models)

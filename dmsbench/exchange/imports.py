@@ -17,6 +17,7 @@ from dmsbench.exchange.export import ABOUT, EXPORT_FORMAT, GRID, GRID_SCHEMA, TO
 from dmsbench.exchange.logs import Answer, read_log
 from dmsbench.models.prompts import body
 from dmsbench.models.spec import ModelSpec
+from dmsbench.places import Place
 from dmsbench.runner.job import Job, key_maker, prepare
 from dmsbench.runner.manifest import merged, model_entry, parts_of
 from dmsbench.runner.records import LEFT_OUT, SCHEMA, scored
@@ -43,7 +44,7 @@ def import_logs(
     export: Path,
     logs: Sequence[Path],
     name: str,
-    out: Path,
+    out: Place,
     *,
     allow_missing: bool = False,
     fresh: bool = False,
@@ -84,7 +85,7 @@ def import_logs(
     with job.folder.locked():
         manifest = merged(job, {name: entry})
         known = {}
-        if job.folder.path.joinpath("manifest.json").is_file():
+        if (job.folder.path / "manifest.json").is_file():
             known = job.folder.manifest()["models"].get(name, {})
         # An import that was broken off is begun anew.
         ours = known.get("settings") == settings and known.get("status") != COMPLETE

@@ -24,6 +24,7 @@ import pyarrow.parquet as pq
 from dmsbench import __version__
 from dmsbench.errors import DmsbenchError, NotComparableError
 from dmsbench.files import write_atomically
+from dmsbench.places import Place
 from dmsbench.plain_files import why_no_file
 from dmsbench.runner.find import Entrant
 from dmsbench.runner.records import SCHEMA
@@ -119,7 +120,7 @@ def records_under(entrant: Entrant, score: str) -> pd.DataFrame:
     return found
 
 
-def _rescored(table: pa.Table, manifest: Mapping[str, Any], score: str, path: Path) -> pa.Table:
+def _rescored(table: pa.Table, manifest: Mapping[str, Any], score: str, path: Place) -> pa.Table:
     scorer, _ = scorer_of(manifest, score, path)
     return with_score(table, scorer)
 

@@ -14,7 +14,8 @@ from dmsbench.gate.config import GateConfig
 from dmsbench.gate.evaluate import Frames, evaluate
 from dmsbench.gate.limits import Timing
 from dmsbench.gate.saved import SUFFIX, SavedReference, read, records_under
-from dmsbench.runner.find import Entrant, check_identities, pair, runs
+from dmsbench.places import Place, is_url
+from dmsbench.runner.find import Entrant, check_identities, is_folder, pair, runs
 from dmsbench.runner.store import MANIFEST
 from dmsbench.safe_names import shown
 from dmsbench.scores.rows import COLUMNS
@@ -45,7 +46,7 @@ def gate_runs(
     reference: str,
     candidate: str | None = None,
     *,
-    out: Path = Path("results"),
+    out: Place = Path("results"),
     config: GateConfig | None = None,
     tolerance: float | None = None,
     seed: int = 0,
@@ -111,7 +112,7 @@ def _under(side: Side, score: str) -> pd.DataFrame:
     return side.records_under(score) if isinstance(side, SavedReference) else records_under(side, score)
 
 
-def sides(reference: str, candidate: str | None, out: Path) -> tuple[Side, Side]:
+def sides(reference: str, candidate: str | None, out: Place) -> tuple[Side, Side]:
     """Reference and candidate.
 
     Two names are looked up in the newest run that holds both, else each in the newest that has it; beside a
@@ -134,7 +135,7 @@ def sides(reference: str, candidate: str | None, out: Path) -> tuple[Side, Side]
     return held, pair(candidate, candidate, out, suite)[0]
 
 
-def one_side(text: str, out: Path) -> Side:
+def one_side(text: str, out: Place) -> Side:
     """A model's records by a name in ``out``, FOLDER, FOLDER:MODEL or a saved reference's file or folder."""
     _check_names(text)
     return _saved(text) or pair(text, text, out)[0]
@@ -144,7 +145,7 @@ def _check_names(*texts: str | None) -> None:
     """Raises DmsbenchError for what no file can be called: it is too long, or holds what no name holds."""
     for text in texts:
         try:
-            if text is not None:
+            if text is not None and not is_url(text):
                 Path(text).is_dir()
         except (OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or str(error)
@@ -152,11 +153,13 @@ def _check_names(*texts: str | None) -> None:
 
 
 def _is_place(text: str) -> bool:
-    return Path(text).is_dir() or (":" in text and Path(text.rpartition(":")[0]).is_dir())
+    return is_folder(text)
 
 
 def _saved(text: str) -> SavedReference | None:
     """The file that a text names, or the one in the folder that it names; None for anything else."""
+    if is_url(text):
+        return None  # a run: saved references are files to be committed
     path = Path(text)
     if path.is_file() or (path.suffix == SUFFIX and not path.is_dir()):
         return read(path)
@@ -169,7 +172,11 @@ def _saved(text: str) -> SavedReference | None:
     return read(found[0]) if found else None
 
 
-def _only(reference: Side, out: Path) -> Entrant:
+def _spelt(path: Place) -> str:
+    return str(path.resolve() if isinstance(path, Path) else path)
+
+
+def _only(reference: Side, out: Place) -> Entrant:
     identity = reference.manifest["identity"]
     suite, score = str(identity["suite"]), identity["score"]
     found = [folder for folder in runs(out, suite) if folder.manifest()["identity"].get("score") == score]
@@ -180,7 +187,7 @@ def _only(reference: Side, out: Path) -> Entrant:
         )
     newest = found[0]
     names = list(newest.manifest()["models"])
-    own = isinstance(reference, Entrant) and newest.path.resolve() == reference.folder.path.resolve()
+    own = isinstance(reference, Entrant) and _spelt(newest.path) == _spelt(reference.folder.path)
     choice = [name for name in names if name != reference.model] if own else names
     if len(choice) != 1:
         held = f"holds {', '.join(names)}" if choice else f"holds the reference '{reference.model}' alone"

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
+from dmsbench.places import Place, Remote
 from dmsbench.plain_text import printable
 from dmsbench.report.curves import draw_curves
 from dmsbench.report.groups import RELATION_NOTE
@@ -32,7 +34,7 @@ class Report:
 
     scorecards: Mapping[str, Scorecard]
     leaderboard: Leaderboard
-    files: tuple[Path, ...]
+    files: tuple[Place, ...]
     #: Models whose records are not complete; they are left out.
     unfinished: tuple[str, ...]
     scheduled: tuple[Scheduling, ...] = ()
@@ -49,7 +51,26 @@ def build_report(folder: RunFolder, manifest: Mapping[str, Any]) -> Report:
 
 def write_report(found: RunScores) -> Report:
     """Writes what was computed into the run's folder."""
-    path = found.folder.path
+    files = placed(found.folder.path, lambda folder: _written(found, folder))
+    return Report(found.cards, found.board, files, found.unfinished, found.scheduled)
+
+
+def placed(where: Place, write: Callable[[Path], Iterable[Path]]) -> tuple[Place, ...]:
+    """Has files written into a folder; returns them where they belong.
+
+    ``write`` is given a folder of this machine and returns its files; behind a URL they are put afterwards.
+    Raises StorageError where they cannot be put.
+    """
+    if not isinstance(where, Remote):
+        return tuple(write(where))
+    with TemporaryDirectory(prefix="dmsbench-") as temporary:
+        made = {where / path.name: path.read_bytes() for path in write(Path(temporary))}
+    for target, content in made.items():
+        target.write_bytes(content)
+    return tuple(made)
+
+
+def _written(found: RunScores, path: Path) -> list[Path]:
     files = write(found.board, path)
     if any(card.corruptions for card in found.cards.values()):
         files += draw_curves(
@@ -63,7 +84,7 @@ def write_report(found: RunScores) -> Report:
     if found.scheduled:
         files += write_scheduling(found.scheduled, found.info, path, found.subtitle)
     files.append(write_page(found, path))
-    return Report(found.cards, found.board, tuple(files), found.unfinished, found.scheduled)
+    return files
 
 
 def print_report(report: Report, console: Console) -> None:

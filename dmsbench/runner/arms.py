@@ -48,7 +48,8 @@ class Tally:
 
     ``reasons`` counts the messages of the errors, over all models. ``rows_at_once``: the batches that memory
     sufficed for, where it did not suffice for those asked for. ``damaged``: files of an earlier run that were
-    found broken, and why. ``stopped``: somebody asked to stop before all was done.
+    found broken, and why. ``notices``: what else somebody should know, a line each. ``stopped``: somebody
+    asked to stop before all was done.
     """
 
     rows: dict[str, int] = field(default_factory=dict)
@@ -60,6 +61,7 @@ class Tally:
     reasons: Counter[str] = field(default_factory=Counter)
     rows_at_once: dict[str, int] = field(default_factory=dict)
     damaged: list[str] = field(default_factory=list)
+    notices: list[str] = field(default_factory=list)
     stopped: bool = False
 
     def add(self, counter: dict[str, int], model: str, count: int) -> None:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from dmsbench.corruption_settings import in_words
 from dmsbench.errors import DmsbenchError, NotComparableError, UnknownNameError
+from dmsbench.places import Place, Remote, changed_at, place, split_model, without_password
 from dmsbench.runner.store import MANIFEST, RunFolder
 
 
@@ -32,13 +32,13 @@ class Entrant:
         return self.folder.records(self.model, columns)
 
 
-def runs(out: Path, suite: str | None = None) -> list[RunFolder]:
+def runs(out: Place, suite: str | None = None) -> list[RunFolder]:
     """The runs of a results folder, newest first; ``suite`` keeps those of one suite."""
-    found = sorted(_folders(out), key=lambda folder: (_age(folder), folder.path), reverse=True)
+    found = sorted(_folders(out), key=lambda folder: (_age(folder), folder.path.parts), reverse=True)
     return [folder for folder in found if suite is None or folder.manifest()["identity"]["suite"] == suite]
 
 
-def newest(out: Path, wanted: Callable[[dict[str, Any]], bool] = lambda _manifest: True) -> RunFolder:
+def newest(out: Place, wanted: Callable[[dict[str, Any]], bool] = lambda _manifest: True) -> RunFolder:
     """The newest run of a results folder with a manifest that is wanted; raises DmsbenchError without one."""
     for folder in runs(out):
         if wanted(folder.manifest()):
@@ -46,17 +46,18 @@ def newest(out: Path, wanted: Callable[[dict[str, Any]], bool] = lambda _manifes
     raise DmsbenchError(f"{out}: no runs here; start with: dmsbench run --suite vqa-corrupt")
 
 
-def entrant(where: str | Path, model: str | None = None) -> Entrant:
-    """A model of the run in a folder; ``FOLDER:MODEL`` names both.
+def entrant(where: str | Place, model: str | None = None) -> Entrant:
+    """A model of the run in a folder; ``FOLDER:MODEL`` names both, as a text.
 
     ``model`` is the one to take where the text names none; without either the run must hold one only.
 
     Raises DmsbenchError where there is no such run, UnknownNameError where it has no such model.
     """
-    text = str(where)
-    if not Path(text).is_dir() and ":" in text:
-        text, _, model = text.rpartition(":")
-    folder = RunFolder(Path(text))
+    path = place(where) if isinstance(where, str) else where
+    if not path.is_dir() and isinstance(where, str) and split_model(where)[1] is not None:
+        text, model = split_model(where)
+        path = place(text)
+    folder = RunFolder(path)
     manifest = folder.manifest()
     names = list(manifest["models"])
     if model is None:
@@ -72,7 +73,7 @@ def entrant(where: str | Path, model: str | None = None) -> Entrant:
     return Entrant(folder, model, manifest)
 
 
-def pair(a: str, b: str, out: Path, suite: str | None = None) -> tuple[Entrant, Entrant]:
+def pair(a: str, b: str, out: Place, suite: str | None = None) -> tuple[Entrant, Entrant]:
     """Two models to compare, each a name or ``FOLDER:MODEL``.
 
     Two names are looked up in the newest run that holds both; where none does, in the newest run of
@@ -81,17 +82,19 @@ def pair(a: str, b: str, out: Path, suite: str | None = None) -> tuple[Entrant, 
     Raises DmsbenchError where a name is nowhere.
     """
     found = runs(out, suite)
-    names = [text for text in (a, b) if not _is_folder(text)]
+    names = [text for text in (a, b) if not is_folder(text)]
     if len(names) == 2:
         for folder in found:
             if {a, b} <= set(folder.manifest()["models"]):
                 return entrant(folder.path, a), entrant(folder.path, b)
 
     def newest(name: str) -> Entrant:
-        if _is_folder(name):
+        if is_folder(name):
             return entrant(name)
-        if "/" in name or "\\" in name or ":" in name or Path(name).is_dir():
-            raise DmsbenchError(f"'{name}': no run there; give FOLDER:MODEL with the folder of {MANIFEST}")
+        if "/" in name or "\\" in name or ":" in name or place(name).is_dir():
+            raise DmsbenchError(
+                f"'{without_password(name)}': no run there; give FOLDER:MODEL with the folder of {MANIFEST}"
+            )
         for folder in found:
             if name in folder.manifest()["models"]:
                 return entrant(folder.path, name)
@@ -147,16 +150,26 @@ def _shown(value: object) -> str:
     return str(value)
 
 
-def _is_folder(text: str) -> bool:
-    return (Path(text) / MANIFEST).is_file() or (
-        ":" in text and (Path(text.rpartition(":")[0]) / MANIFEST).is_file()
-    )
+def is_folder(text: str) -> bool:
+    head, model = split_model(text)
+    return (place(text) / MANIFEST).is_file() or (model is not None and (place(head) / MANIFEST).is_file())
 
 
-def _folders(out: Path) -> Iterator[RunFolder]:
+def _folders(out: Place) -> Iterator[RunFolder]:
+    if isinstance(out, Remote):
+        for suite in out.folders():
+            yield from within(suite)
+        return
     for path in sorted(out.glob(f"*/*/{MANIFEST}")) if out.is_dir() else []:
         yield RunFolder(path.parent)
 
 
+def within(suite: Place) -> list[RunFolder]:
+    """The runs right in a folder, by name."""
+    if isinstance(suite, Remote):
+        return [RunFolder(path) for path in suite.folders() if (path / MANIFEST).is_file()]
+    return [RunFolder(file.parent) for file in sorted(suite.glob(f"*/{MANIFEST}"))]
+
+
 def _age(folder: RunFolder) -> float:
-    return (folder.path / MANIFEST).stat().st_mtime
+    return changed_at(folder.path / MANIFEST)

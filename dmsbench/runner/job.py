@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import corruptions
@@ -13,6 +12,7 @@ from dmsbench.data import Dataset
 from dmsbench.errors import DataError
 from dmsbench.grid import View
 from dmsbench.libraries import libraries
+from dmsbench.places import Place
 from dmsbench.runner.plan import Block, ImagePlan, Plan, by_image, in_blocks, limited
 from dmsbench.runner.records import RECORD_VERSION
 from dmsbench.runner.scoring import configured, on_split
@@ -54,7 +54,7 @@ class Job:
         return digest(self.identity)
 
 
-def prepare(suite: Suite, out: Path) -> Job:
+def prepare(suite: Suite, out: Place) -> Job:
     """Loads the data and plans the work; no model is touched.
 
     Raises DataError where the data cannot be read or there are none, SuiteError where a backend is missing

@@ -13,7 +13,6 @@ import operator
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timezone
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -21,6 +20,7 @@ import pyarrow as pa
 from dmsbench import __version__
 from dmsbench.data import Dataset
 from dmsbench.errors import DmsbenchError, NotComparableError
+from dmsbench.places import Place
 from dmsbench.runner.records import SCHEMA, scored
 from dmsbench.runner.scoring import chance_of, chance_of_searches, configured, on_split
 from dmsbench.runner.store import MANIFEST, RunFolder, digest
@@ -93,7 +93,7 @@ def rescore(source: RunFolder, name: str) -> Rescored:
     return Rescored(target, manifest, tuple(models), rows, changed, unfinished)
 
 
-def scorer_of(manifest: Mapping[str, Any], name: str, path: Path) -> tuple[Scorer, Dataset | None]:
+def scorer_of(manifest: Mapping[str, Any], name: str, path: Place) -> tuple[Scorer, Dataset | None]:
     """The score of this name on a run's data, and those data where it hangs on their texts; ``path`` names
     the run in messages.
 
@@ -108,7 +108,7 @@ def scorer_of(manifest: Mapping[str, Any], name: str, path: Path) -> tuple[Score
     return on_split(score, dataset), dataset
 
 
-def _check_task(manifest: Mapping[str, Any], path: Path) -> None:
+def _check_task(manifest: Mapping[str, Any], path: Place) -> None:
     """Raises DmsbenchError where a package's task is another than the one that was asked."""
     task = manifest["identity"]["task"]
     asked = manifest["identity"].get("task_version")
@@ -124,7 +124,7 @@ def _hangs_on_texts(score: Scorer) -> bool:
     return score.of_split is not None or form(score.task) == "captioning"
 
 
-def _texts(manifest: Mapping[str, Any], name: str, path: Path) -> Dataset:
+def _texts(manifest: Mapping[str, Any], name: str, path: Place) -> Dataset:
     """The data set of a run whose score hangs on all its texts, as that of captions does.
 
     Raises SuiteError where it cannot have this score, DmsbenchError where it is no longer what it was.
@@ -136,7 +136,7 @@ def _texts(manifest: Mapping[str, Any], name: str, path: Path) -> Dataset:
     return dataset
 
 
-def _beside(path: Path) -> Path:
+def _beside(path: Place) -> Place:
     """The folder that holds a run's; of ``.`` and ``..`` too."""
     return (path if path.name not in ("", "..") else path.resolve()).parent
 

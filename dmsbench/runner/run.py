@@ -30,6 +30,10 @@ from dmsbench.suite import RetrievalConfig
 from dmsbench.tasks.catalogue import task_of
 from dmsbench.truth import Truth
 
+_MET = (
+    "{}: another run wrote here meanwhile; the parts of both are kept: should the report lack a model, "
+    "the same command once more finds its parts"
+)
 #: Bytes of a model's name: what common file systems take.
 LONGEST_NAME = 255
 
@@ -171,6 +175,11 @@ def recorded(
         began = time.perf_counter()
         tally = work()
         wall = time.perf_counter() - began
+        met = job.folder.met(manifest)
+        if met is not None:
+            # Nobody could be kept out: what others have added meanwhile must not be lost.
+            manifest["models"] |= {name: entry for name, entry in met["models"].items() if name not in keys}
+            tally.notices.append(_MET.format(job.folder.path))
         for name, key_of in keys.items():
             manifest["models"][name] = {
                 **entries[name],

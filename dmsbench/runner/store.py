@@ -1,8 +1,8 @@
 """A run's folder: one manifest, and one Parquet part a model, block and image view.
 
 A part's name is the key of everything that went into it, so a part is never stale: it is either what is
-wanted or not looked at. Parts are written beside, fsynced and renamed; a kill or a full disk costs the
-part in hand and nothing else.
+wanted or not looked at. Parts are written beside, fsynced and renamed, or put whole where a URL leads; a
+kill or a full disk costs the part in hand and nothing else.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ import json
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, TypeGuard
 
 import pandas as pd
@@ -21,8 +20,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from filelock import FileLock, Timeout
 
-from dmsbench.errors import DmsbenchError, NotComparableError
+from dmsbench.errors import DmsbenchError, NotComparableError, StorageError
 from dmsbench.files import write_atomically
+from dmsbench.places import Place, Remote
 from dmsbench.runner.records import SCHEMA
 from dmsbench.safe_names import is_key, shown, why_unsafe
 
@@ -46,11 +46,17 @@ def digest(content: object) -> str:
 class RunFolder:
     """Where a run's manifest and parts lie."""
 
-    path: Path
+    path: Place
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
-        """Holds the folder against a second run; raises DmsbenchError where another one holds it."""
+        """Holds the folder against a second run; raises DmsbenchError where another one holds it.
+
+        Behind a URL nothing is held, as no lock could be relied on: see ``met``.
+        """
+        if isinstance(self.path, Remote):
+            yield
+            return
         lock = FileLock(self.path / ".lock")
         try:
             self.path.mkdir(parents=True, exist_ok=True)
@@ -69,7 +75,7 @@ class RunFolder:
         finally:
             lock.release()
 
-    def part(self, model: str, key: str) -> Path:
+    def part(self, model: str, key: str) -> Place:
         """The file of a part; raises DmsbenchError for names that would lead out of the folder."""
         unsafe = why_unsafe(model) or why_unsafe(key)
         if unsafe is not None:
@@ -87,6 +93,8 @@ class RunFolder:
             return None
         try:
             return self.read_part(model, key)
+        except StorageError:
+            raise  # it may be as sound as it was: the storage does not answer
         except DmsbenchError as error:
             damaged(str(error))
             return None
@@ -98,12 +106,16 @@ class RunFolder:
     def drop_parts(self, model: str) -> None:
         """Removes all parts of a model, whatever they are parts of."""
         folder = self.part(model, "any").parent
-        if folder.is_dir():
+        if isinstance(folder, Remote):
+            folder.remove_all()
+        elif folder.is_dir():
             shutil.rmtree(folder)
 
     def sweep(self, models: Iterable[str]) -> None:
         """Removes what a killed run was writing: files that never got their name."""
         for folder in (self.path, *(self.part(model, "any").parent for model in models)):
+            if isinstance(folder, Remote):
+                continue  # an object that was not put whole is not there
             for path in folder.glob(".*.tmp") if folder.is_dir() else ():
                 path.unlink(missing_ok=True)
 
@@ -118,7 +130,8 @@ class RunFolder:
         """Reads a part; raises DmsbenchError naming the file where it is damaged or not what it says."""
         path = self.part(model, key)
         try:
-            table = pq.read_table(path, page_checksum_verification=True, partitioning=None)
+            source = pa.BufferReader(path.read_bytes()) if isinstance(path, Remote) else path
+            table = pq.read_table(source, page_checksum_verification=True, partitioning=None)
         except FileNotFoundError:
             raise DmsbenchError(f"{path}: this part is missing; run the suite again to complete it") from None
         except (OSError, pa.ArrowException) as error:
@@ -133,14 +146,13 @@ class RunFolder:
 
     def write_manifest(self, manifest: dict[str, Any]) -> None:
         """Writes the manifest."""
-        text = json.dumps(manifest, indent=1, ensure_ascii=False, allow_nan=False)
-        write_atomically(self.path / MANIFEST, text.encode())
+        write_atomically(self.path / MANIFEST, _text(manifest).encode())
 
     def manifest(self) -> dict[str, Any]:
         """Reads the manifest; raises DmsbenchError where there is none or it is damaged."""
         path = self.path / MANIFEST
         try:
-            found = json.loads(path.read_text(encoding="utf-8"))
+            found = json.loads(path.read_bytes().decode("utf-8"))
         except FileNotFoundError:
             raise DmsbenchError(f"{self.path}: no run here (no {MANIFEST})") from None
         except (OSError, ValueError, RecursionError) as error:
@@ -149,6 +161,19 @@ class RunFolder:
             raise DmsbenchError(f"{path}: not a manifest of this version of dmsbench; {_MEND}")
         _check_names(found, path)
         return found
+
+    def met(self, written: Mapping[str, Any]) -> dict[str, Any] | None:
+        """The manifest that somebody else has put in the place of one that was written here; None if nobody.
+
+        Where the folder can be held against others, nobody can.
+        """
+        if not isinstance(self.path, Remote):
+            return None
+        try:
+            found = json.loads((self.path / MANIFEST).read_bytes())
+        except (FileNotFoundError, ValueError):
+            return None
+        return self.manifest() if found != json.loads(_text(written)) else None
 
     def lacks(self, model: str) -> str | None:
         """What of a model's records is not there, in words (``3 of 61 parts``); None where all are."""
@@ -199,6 +224,10 @@ class RunFolder:
         return entry
 
 
+def _text(manifest: Mapping[str, Any]) -> str:
+    return json.dumps(manifest, indent=1, ensure_ascii=False, allow_nan=False)
+
+
 def _is_manifest(found: Any) -> TypeGuard[dict[str, Any]]:
     return (
         isinstance(found, dict)
@@ -212,7 +241,7 @@ def _is_manifest(found: Any) -> TypeGuard[dict[str, Any]]:
     )
 
 
-def _check_names(manifest: Mapping[str, Any], path: Path) -> None:
+def _check_names(manifest: Mapping[str, Any], path: Place) -> None:
     """Raises DmsbenchError where a manifest names models or parts as no run does: they become paths."""
     for model, entry in manifest["models"].items():
         unsafe = why_unsafe(model)

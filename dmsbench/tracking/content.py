@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from dmsbench.places import Place
 from dmsbench.runner.store import digest
 from dmsbench.scores import Scorecard
 
@@ -39,15 +40,19 @@ class Tracked:
 
 
 def tracked(
-    folder: Path, manifest: Mapping[str, Any], cards: Mapping[str, Scorecard], models: Iterable[str]
+    folder: Place, manifest: Mapping[str, Any], cards: Mapping[str, Scorecard], models: Iterable[str]
 ) -> tuple[Tracked, ...]:
-    """What is told of these models of the run in a folder; models without a scorecard are left out."""
-    files = tuple(folder / name for name in FILES if (folder / name).is_file())
+    """What is told of these models of the run in a folder; models without a scorecard are left out.
+
+    Of a run in storage its files are not: trackers take files of this machine.
+    """
+    wanted = [folder / name for name in FILES] if isinstance(folder, Path) else []
+    files = tuple(path for path in wanted if path.is_file())
     return tuple(_one(folder, manifest, name, cards[name], files) for name in models if name in cards)
 
 
 def _one(
-    folder: Path, manifest: Mapping[str, Any], name: str, card: Scorecard, files: tuple[Path, ...]
+    folder: Place, manifest: Mapping[str, Any], name: str, card: Scorecard, files: tuple[Path, ...]
 ) -> Tracked:
     identity, data, entry = manifest["identity"], manifest["dataset"], manifest["models"][name]
     params = {

@@ -5,10 +5,11 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pandas as pd
+
+from dmsbench.places import Place
 
 if TYPE_CHECKING:
     from dmsbench.runner.find import Entrant
@@ -55,7 +56,7 @@ def labels(models: Sequence[Entrant]) -> list[str]:
     return [found[i] for i in range(len(models))]
 
 
-def _tails(paths: Mapping[int, Path]) -> dict[int, str]:
+def _tails(paths: Mapping[int, Place]) -> dict[int, str]:
     parts = {i: path.resolve().parts for i, path in paths.items()}
     while all(len(own) > 1 for own in parts.values()) and len({own[-1] for own in parts.values()}) == 1:
         parts = {i: own[:-1] for i, own in parts.items()}

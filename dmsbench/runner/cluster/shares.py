@@ -20,12 +20,13 @@ __all__ = ["Crew", "Done", "Loaded", "Share", "added", "shares"]
 class Crew:
     """All that a worker has to know of the run; it reads the data and loads the models itself.
 
-    ``folder`` is the working directory that relative paths are meant from. ``batch_size`` None: each worker
-    finds its own. ``threads`` are CPU threads.
+    ``out`` is the results folder as a text, which each worker opens for itself: what speaks its protocol may
+    be missing there. ``folder`` is the working directory that relative paths are meant from. ``batch_size``
+    None: each worker finds its own. ``threads`` are CPU threads.
     """
 
     suite: Suite
-    out: Path
+    out: str
     folder: Path
     device: str
     batch_size: int | None

@@ -58,6 +58,7 @@ class Worker:
 
         from dmsbench.models.trust import trusting_code
         from dmsbench.models.zoo import pick_device
+        from dmsbench.places import place
         from dmsbench.runner.ahead import Ahead
         from dmsbench.runner.batch_size import BatchSize, find_batch_size
         from dmsbench.runner.conduct import Conduct
@@ -77,7 +78,7 @@ class Worker:
         transformers_logging.disable_progress_bar()
         keep_freed_memory()
         torch.set_num_threads(crew.threads)
-        self._job = job = prepare(crew.suite, crew.out)
+        self._job = job = prepare(crew.suite, place(crew.out))
         with trusting_code(crew.trusts_code, lambda line: print(line, file=sys.stderr)):
             arms, entries = load_arms(job, device=crew.device)
         device = pick_device(crew.device)
