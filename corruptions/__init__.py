@@ -13,7 +13,7 @@ from __future__ import annotations
 from corruptions.apply import SMALL_SIDE, corrupt_image, corrupt_text, image_view, profile_of, text_view
 from corruptions.backends import NATIVE, Backend, backend_names, backend_version, get_backend
 from corruptions.batch import corrupt_images
-from corruptions.catalogue import catalogue, get, names
+from corruptions.catalogue import catalogue, get, is_known, names, version_of
 from corruptions.distance import Distance, distances, flags, growth_measure
 from corruptions.entry import DEFAULT_PROFILE, SEVERITIES, TOPICS, Corruption, Topic
 from corruptions.errors import (
@@ -22,12 +22,14 @@ from corruptions.errors import (
     InvalidInputError,
     MissingBackendError,
     NotOfferedError,
+    PluginError,
     UnknownBackendError,
     UnknownCorruptionError,
     did_you_mean,
 )
 from corruptions.image.convert import as_rgb
 from corruptions.modality import blank_image, derangement, is_hit, masked_text
+from corruptions.plugins import Definition, offered
 from corruptions.seeding import generator, key, uniform, view_generator
 from corruptions.text.protect import CONTRACTED_NOT, NUMERALS, OPTION_LETTERS, PROTECTED
 
@@ -45,10 +47,12 @@ __all__ = [
     "BackendError",
     "Corruption",
     "CorruptionError",
+    "Definition",
     "Distance",
     "InvalidInputError",
     "MissingBackendError",
     "NotOfferedError",
+    "PluginError",
     "Topic",
     "UnknownBackendError",
     "UnknownCorruptionError",
@@ -70,11 +74,14 @@ __all__ = [
     "growth_measure",
     "image_view",
     "is_hit",
+    "is_known",
     "key",
     "masked_text",
     "names",
+    "offered",
     "profile_of",
     "text_view",
     "uniform",
+    "version_of",
     "view_generator",
 ]

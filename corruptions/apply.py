@@ -13,6 +13,7 @@ from corruptions.entry import DEFAULT_PROFILE
 from corruptions.image import UNSEEDED
 from corruptions.image import kernels as image_kernels
 from corruptions.image.profiles import SMALL_SIDE, table_of
+from corruptions.plugins import corrupted_image, corrupted_text
 from corruptions.seeding import borrowed_generator, check_fields
 from corruptions.text import kernels as text_kernels
 from corruptions.validation import check_image, check_kind, check_severity, check_text
@@ -63,7 +64,8 @@ def corrupt_image(
     package that draws instead: "imagecorruptions", which takes pictures from 32 x 32 pixels and has the
     table `imagenet224` only, under none of the other names.
     Raises UnknownCorruptionError; UnknownBackendError, NotOfferedError, MissingBackendError (with the
-    commands that install it) or BackendError for a backend; InvalidInputError for anything else.
+    commands that install it) or BackendError for a backend; PluginError for another package's corruption
+    that fails; InvalidInputError for anything else.
     """
     entry = get(name)
     check_kind(entry, "image")
@@ -75,7 +77,10 @@ def corrupt_image(
         drawn: NDArray[np.uint8] = reference.load().corrupt(pixels, name, level, rng)
         return drawn
     table = table_of(entry, pixels.shape[0], pixels.shape[1], profile)
-    return image_kernels()[name](pixels, entry.value(level, table), rng)
+    kernel = image_kernels().get(name)
+    if kernel is None:
+        return corrupted_image(name, pixels, entry.value(level, table), rng)
+    return kernel(pixels, entry.value(level, table), rng)
 
 
 def corrupt_text(
@@ -95,7 +100,8 @@ def corrupt_text(
     names a reference package that edits instead: "nlpaug", which also respaces what it does not edit
     (`corruptions.backends.nlpaug`).
     Raises UnknownCorruptionError; UnknownBackendError, NotOfferedError, MissingBackendError (with the
-    commands that install it) or BackendError for a backend; InvalidInputError for anything else.
+    commands that install it) or BackendError for a backend; PluginError for another package's corruption
+    that fails; InvalidInputError for anything else.
     """
     entry = get(name)
     check_kind(entry, "text")
@@ -105,7 +111,10 @@ def corrupt_text(
     if reference is not None:
         edited: str = reference.load().corrupt(given, name, level, rng, protect)
         return edited
-    return text_kernels()[name](given, entry.parameters[DEFAULT_PROFILE], level, rng, protect)
+    kernel = text_kernels().get(name)
+    if kernel is None:
+        return corrupted_text(name, given, entry.parameters[DEFAULT_PROFILE], level, rng, protect)
+    return kernel(given, entry.parameters[DEFAULT_PROFILE], level, rng, protect)
 
 
 def image_view(

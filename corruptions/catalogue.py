@@ -1,4 +1,4 @@
-"""Every corruption by name."""
+"""Every corruption by name: those of this package, and what other packages offer (`plugins`)."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ from corruptions.image.entries_more import ENTRIES as MORE_IMAGE_ENTRIES
 from corruptions.image.entries_scene import ENTRIES as SCENE_ENTRIES
 from corruptions.image.entries_sensor import ENTRIES as SENSOR_ENTRIES
 from corruptions.image.entries_tone import ENTRIES as TONE_ENTRIES
+from corruptions.plugins import definition, offered
 from corruptions.text.entries import ENTRIES as TEXT_ENTRIES
 
-__all__ = ["Corruption", "catalogue", "get", "names"]
+__all__ = ["Corruption", "catalogue", "get", "is_known", "names", "version_of"]
 
 
 def _modality(name: str, target: Target, family: str, doc: str, *, wrong: bool = False) -> Corruption:
@@ -66,20 +67,43 @@ _BY_NAME = {entry.name: entry for entry in _ENTRIES}
 
 
 def catalogue() -> tuple[Corruption, ...]:
-    """All corruptions: images, then texts, then modalities, each family together."""
+    """This package's corruptions: images, then texts, then modalities, each family together."""
     return _ENTRIES
 
 
 def get(name: str) -> Corruption:
-    """The corruption of this name. UnknownCorruptionError, with the nearest names, if there is none."""
+    """The corruption of this name, of this package or else of another that offers it.
+
+    UnknownCorruptionError, with the nearest names, if there is none; PluginError where the other package
+    cannot be loaded. This package's own are never replaced.
+    """
     try:
         return _BY_NAME[name]
     except (KeyError, TypeError):
-        raise UnknownCorruptionError(name, _BY_NAME) from None
+        found = definition(name) if isinstance(name, str) else None
+    if found is None:
+        raise UnknownCorruptionError(name, (*_BY_NAME, *offered()))
+    return found[1].entry
+
+
+def is_known(name: str) -> bool:
+    """Whether there is a corruption of this name, here or in another package, which is not imported."""
+    return name in _BY_NAME or name in offered()
+
+
+def version_of(name: str) -> int | str:
+    """What belongs in every cache key of a corruption; of another package's with that and its version.
+
+    `1`; `1 of dmsbench-extras 1.0`. Errors as those of `get`.
+    """
+    entry = get(name)
+    if name in _BY_NAME:
+        return entry.version
+    return f"{entry.version} of {offered()[name].title}"
 
 
 def names(kind: Kind | None = None) -> tuple[str, ...]:
-    """The names in catalogue order, all or those of one kind. InvalidInputError for an unknown kind."""
+    """The catalogue's names in its order, all or those of one kind. InvalidInputError for an unknown kind."""
     if kind not in (None, "image", "text", "modality"):
         raise InvalidInputError(f"unknown kind {kind!r}; use image, text or modality")
     return tuple(entry.name for entry in _ENTRIES if kind is None or entry.kind == kind)

@@ -11,6 +11,7 @@ __all__ = [
     "InvalidInputError",
     "MissingBackendError",
     "NotOfferedError",
+    "PluginError",
     "UnknownBackendError",
     "UnknownCorruptionError",
     "did_you_mean",
@@ -23,6 +24,14 @@ class CorruptionError(Exception):
 
 class InvalidInputError(CorruptionError, ValueError):
     """An image, text, severity, profile or set of units that cannot be used as given."""
+
+
+class PluginError(CorruptionError, RuntimeError):
+    """What another package offers cannot be loaded, fails, or gives what cannot be used."""
+
+    def __init__(self, message: str) -> None:
+        # It quotes what the package's own errors say, which may be many lines.
+        super().__init__(" ".join(message.split()))
 
 
 class UnknownCorruptionError(CorruptionError, LookupError):

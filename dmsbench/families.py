@@ -22,8 +22,14 @@ _FAMILY_OF: Mapping[str, str] = MappingProxyType(
 
 
 def family_of(corruption: str) -> str | None:
-    """A corruption's family, None for a name that the catalogue does not hold."""
-    return _FAMILY_OF.get(corruption)
+    """A corruption's family, None for a name that is not known here, or of a package that does not load."""
+    if corruption in _FAMILY_OF:
+        return _FAMILY_OF[corruption]
+    try:
+        entry = corruptions.get(corruption)
+    except (corruptions.UnknownCorruptionError, corruptions.PluginError):
+        return None
+    return f"{entry.target}:{entry.family}"
 
 
 def every_name(corruption: str) -> tuple[str, ...]:
@@ -71,7 +77,7 @@ def relation(condition: Condition, fitted_on: Collection[str]) -> str | None:
 
 def by_family(conditions: Iterable[Condition]) -> dict[str, tuple[Condition, ...]]:
     """Corrupted conditions by family: images, texts and modalities as in the catalogue, joint ones last."""
-    ranks = {family: rank for rank, family in enumerate(family_members())}
+    known = {family: rank for rank, family in enumerate(family_members())}
     found: dict[str, list[Condition]] = {}
     for condition in conditions:
         family = condition_family(condition)
@@ -79,7 +85,8 @@ def by_family(conditions: Iterable[Condition]) -> dict[str, tuple[Condition, ...
             found.setdefault(family, []).append(condition)
 
     def key(family: str) -> tuple[int, list[int]]:
-        parts = [ranks[part] for part in family.split("+")]
+        # A family that another package brings comes after the catalogue's.
+        parts = [known.get(part, len(known)) for part in family.split("+")]
         return len(parts), parts
 
     return {family: tuple(found[family]) for family in sorted(found, key=key)}

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
+#: The task that searches; in all others a prompt is answered.
+RETRIEVAL = "retrieval"
 #: The first of a task is its suites' where they name none.
 SCORES: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
@@ -16,6 +18,6 @@ SCORES: Mapping[str, tuple[str, ...]] = MappingProxyType(
             "vqa_v2_normalized_parsed",
         ),
         "captioning": ("cider_d", "attributes", "bleu4", "rouge_l", "chrf"),
-        "retrieval": ("recall_at_1", "recall_at_5", "recall_at_10", "reciprocal_rank"),
+        RETRIEVAL: ("recall_at_1", "recall_at_5", "recall_at_10", "reciprocal_rank"),
     }
 )

@@ -29,6 +29,8 @@ from dmsbench.corruption_settings import (
 )
 from dmsbench.errors import SuiteError, UnknownNameError
 from dmsbench.grid import CLEAN_NAME, Condition, View
+from dmsbench.plugins import SCORES as FOREIGN_SCORES
+from dmsbench.plugins import TASKS, offered
 from dmsbench.safe_names import RULE, shown, why_unsafe
 from dmsbench.score_names import SCORES
 from dmsbench.size_limits import LARGEST_SEED, MOST_RECORDS
@@ -59,7 +61,7 @@ class Suite(Strict):
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
     description: str = ""
-    task: Literal["vqa", "captioning", "retrieval"] = "vqa"
+    task: str = "vqa"
     dataset: DatasetConfig
     #: Of the task retrieval alone, which always has it.
     retrieval: RetrievalConfig | None = None
@@ -77,6 +79,13 @@ class Suite(Strict):
     protect: Protect = (DEFAULT,)
     settings: dict[str, CorruptionSettings] = Field(default_factory=dict)
 
+    @field_validator("task")
+    @classmethod
+    def _a_known_task(cls, task: str) -> str:
+        if task not in SCORES and task not in offered(TASKS):
+            raise ValueError(str(UnknownNameError("task", task, (*SCORES, *offered(TASKS)))))
+        return task
+
     @field_validator("name")
     @classmethod
     def _a_folder_can_have_it(cls, name: str) -> str:
@@ -89,7 +98,7 @@ class Suite(Strict):
     def _includes_what_is_there_and_false(self) -> Suite:
         for name in self.include_false:
             if name not in self.corruption_names:
-                if name in corruptions.names():
+                if corruptions.is_known(name):
                     raise ValueError(f"include_false: '{name}' is not in the grid")
                 raise ValueError(
                     f"include_false: {UnknownNameError('corruption', name, self.corruption_names)}"
@@ -111,18 +120,18 @@ class Suite(Strict):
     @field_validator("score")
     @classmethod
     def _of_the_task(cls, score: str, info: ValidationInfo) -> str:
-        known = SCORES.get(info.data.get("task", ""), ())
-        if known and score not in known:
-            raise ValueError(str(UnknownNameError("score", score, known)))
+        known = _scores_of(info.data.get("task", ""))
+        if known and score not in (*known, *offered(FOREIGN_SCORES)):
+            raise ValueError(str(UnknownNameError("score", score, (*known, *offered(FOREIGN_SCORES)))))
         return score
 
     @model_validator(mode="before")
     @classmethod
     def _score_of_the_task(cls, data: Any) -> Any:
         task = data.get("task", "vqa") if isinstance(data, dict) else None
-        if not isinstance(task, str) or task not in SCORES or "score" in data:
+        if not isinstance(task, str) or "score" in data or not (known := _scores_of(task)):
             return data
-        return data | {"score": SCORES[task][0]}
+        return data | {"score": known[0]}
 
     @model_validator(mode="before")
     @classmethod
@@ -209,7 +218,7 @@ class Suite(Strict):
             held = self.corruption_names
             for name in only:
                 if name not in (*held, CLEAN_NAME):
-                    if name in corruptions.names():
+                    if corruptions.is_known(name):
                         raise SuiteError(
                             f"suite '{self.name}' does not hold corruption '{name}': it has {', '.join(held)}"
                         )
@@ -273,6 +282,18 @@ class Suite(Strict):
 
     def _own(self, name: str) -> CorruptionSettings:
         return self.settings.get(name, CorruptionSettings())
+
+
+def _scores_of(task: str) -> tuple[str, ...]:
+    """The names of a task's own scores; none where there is no such task.
+
+    Raises DmsbenchError where another package's cannot be loaded.
+    """
+    if task in SCORES or task not in offered(TASKS):
+        return SCORES.get(task, ())
+    from dmsbench.tasks.catalogue import task_of
+
+    return tuple(one if isinstance(one, str) else one.name for one in task_of(task).scores)
 
 
 def suite_folder() -> Path:

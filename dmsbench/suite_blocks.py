@@ -5,11 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, field_validator, model_validator
 
 import corruptions
+from dmsbench.data import DATASETS
 from dmsbench.data.row_files import KEYS
 from dmsbench.errors import UnknownNameError
+from dmsbench.plugins import DATASETS as FOREIGN
+from dmsbench.plugins import offered
 
 #: Pictures of scenes at most: their questions are all made before a run begins.
 MOST_SCENES = 1_000_000
@@ -28,7 +31,7 @@ class DatasetConfig(Strict):
     outside of their folder. Scenes have a ``level`` of difficulty, by default 1, and a ``count`` of pictures.
     """
 
-    name: Literal["easy_vqa", "scenes", "local"]
+    name: str
     split: str = "test"
     path: Path | None = None
     images: Path | None = None
@@ -36,12 +39,32 @@ class DatasetConfig(Strict):
     allow_outside: bool = False
     level: Annotated[int, Field(ge=1, le=3)] | None = None
     count: Annotated[int, Field(ge=1, le=MOST_SCENES)] | None = None
+    #: Of a data set that another package offers, which reads and checks them.
+    options: dict[str, JsonValue] = Field(default_factory=dict)
+
+    @field_validator("name")
+    @classmethod
+    def _known(cls, name: str) -> str:
+        if name not in DATASETS and name not in offered(FOREIGN):
+            raise ValueError(str(UnknownNameError("data set", name, (*DATASETS, *offered(FOREIGN)))))
+        return name
+
+    @property
+    def foreign(self) -> bool:
+        """Whether another package offers the data set; own ones are never replaced."""
+        return self.name not in DATASETS
+
+    @model_validator(mode="after")
+    def _options_belong_to_packages(self) -> DatasetConfig:
+        if self.options and not self.foreign:
+            raise ValueError("'options' belongs to data sets of other packages")
+        return self
 
     @model_validator(mode="after")
     def _local_has_a_path(self) -> DatasetConfig:
-        if (self.name == "local") != (self.path is not None):
+        if not self.foreign and (self.name == "local") != (self.path is not None):
             raise ValueError("'path' belongs to the local data set, and the local data set needs one")
-        if self.name != "local" and self.images is not None:
+        if self.name != "local" and not self.foreign and self.images is not None:
             raise ValueError("'images' belongs to the local data set")
         if self.name != "local" and self.columns:
             raise ValueError("'columns' belongs to the local data set")

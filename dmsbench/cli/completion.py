@@ -1,4 +1,4 @@
-"""What the shell offers after an option: names that ship with dmsbench, looked up only when it asks."""
+"""What the shell offers after an option: names, looked up only when it asks."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def corruption_names(incomplete: str) -> list[str]:
     """Corruptions by name."""
     import corruptions
 
-    return _starting(corruptions.names(), incomplete)
+    return _starting((*corruptions.names(), *corruptions.offered()), incomplete)
 
 
 def conditions(incomplete: str) -> list[str]:
@@ -37,10 +37,13 @@ def conditions(incomplete: str) -> list[str]:
 
 
 def scores(incomplete: str) -> list[str]:
-    """Scores of every task."""
+    """Scores of every task, and of packages."""
+    from dmsbench.plugins import SCORES as FOREIGN
+    from dmsbench.plugins import offered
     from dmsbench.score_names import SCORES
 
-    return _starting((name for names in SCORES.values() for name in names), incomplete)
+    own = [name for names in SCORES.values() for name in names]
+    return _starting(dict.fromkeys((*own, *offered(FOREIGN))), incomplete)
 
 
 def backends(incomplete: str) -> list[str]:

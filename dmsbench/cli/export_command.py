@@ -96,15 +96,21 @@ def export(
     if done.lost:
         tell(
             console,
-            f"not in the file: {done.lost:,} rows without a picture, which this format cannot hold; they "
-            "will lack answers (dmsbench import --allow-missing)",
+            f"not in the file: {done.lost:,} rows without a picture or text, which this format cannot hold; "
+            "they will lack answers (dmsbench import --allow-missing)",
+        )
+    if done.apart:
+        tell(
+            console,
+            f"in a task of their own, …_no_picture: {done.apart:,} rows, which not every model there can be "
+            "asked; they may lack answers (dmsbench import --allow-missing)",
         )
 
 
 def import_(
     logs: Annotated[
         list[Path],
-        typer.Argument(metavar="LOG...", help="JSONL, TSV, CSV or XLSX files with an answer per row."),
+        typer.Argument(metavar="LOG...", help="JSONL, JSON, TSV, CSV or XLSX files with an answer per row."),
     ],
     export_: Annotated[Path, typer.Option("--export", help="The folder that dmsbench export made.")],
     name: Annotated[str, typer.Option("--name", help="What the model is called in the run.")],
@@ -120,8 +126,8 @@ def import_(
 ) -> None:
     """Makes records of answers that another harness collected on an export, for compare, report and gate.
 
-    Reads lmms-eval's --log_samples files, VLMEvalKit's result files, and any table or JSON lines with index
-    and prediction. The suite's own score is computed; scores in a log are not used. Example:
+    Reads lmms-eval's --log_samples files, VLMEvalKit's result files, and any table, JSON list or JSON lines
+    with index and prediction. The suite's own score is computed; scores in a log are not used. Example:
 
       dmsbench import run/20261124_samples_dmsbench_smoke.jsonl --export task --name other
     """

@@ -225,6 +225,8 @@ def _training_data(suite: Suite, data: Path | None, images: Path | None, allow_o
         raise DmsbenchError(
             f"suite '{suite.name}' tests on the training split: a fit on it would have seen it"
         )
+    if config.foreign:
+        return configured(config.model_copy(update={"split": "train"}), suite.task)
     return load_dataset(config.name, "train", level=config.level, task=suite.task)
 
 
@@ -236,6 +238,13 @@ def _pictures(dataset: Dataset) -> set[Path]:
 
 def _check_task(suite: Suite, source: Source, mwcl: float) -> None:
     """Probes and hidden states are of answers to questions."""
+    from dmsbench.tasks.catalogue import DESCRIPTIONS, is_foreign
+
+    if is_foreign(suite.task):
+        raise DmsbenchError(
+            f"suite '{suite.name}' has task '{suite.task}' of another package: there are fits for "
+            f"{', '.join(DESCRIPTIONS)} only; static models and the rule (fusion=dms,alpha=…) need none"
+        )
     reasons = {
         "captioning": "is of captions, whose tokens probes do not see",
         "retrieval": "is of retrieval, where nothing is asked that a probe could answer",

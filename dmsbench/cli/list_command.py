@@ -17,10 +17,13 @@ class What(str, Enum):
     SUITES = "suites"
     MODELS = "models"
     DATASETS = "datasets"
+    TASKS = "tasks"
     CORRUPTIONS = "corruptions"
     SCORES = "scores"
 
 
+#: What packages offer beside models, which are listed with their checkpoints.
+_OFFERED = (What.DATASETS, What.TASKS, What.CORRUPTIONS, What.SCORES)
 #: Too long for a table; ``--json`` has them.
 JSON_ONLY = ("parameter", "parameters", "source", "notes", "distances")
 #: How a table names what a corruption's severity is measured by.
@@ -40,15 +43,24 @@ def list_names(
     ],
     format_: Format = None,
     as_json: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,
+    load: Annotated[
+        bool,
+        typer.Option(
+            "--load",
+            help="Import what other packages offer, to show all that they say of it. Not for models.",
+        ),
+    ] = False,
 ) -> None:
-    """Lists suites, models, data sets, corruptions or scores; JSON says the most.
+    """Lists suites, models, data sets, tasks, corruptions or scores; JSON says the most.
 
-    JSON is a list of entries, each with a name; CSV and Markdown have what the table has. Examples:
+    JSON is a list of entries, each with a name; CSV and Markdown have what the table has. What other packages
+    offer is listed with the package, and none of them is imported. Examples:
 
       dmsbench list models
 
       dmsbench list corruptions --json
     """
+    from dmsbench.cli import list_foreign as foreign
     from dmsbench.cli.output import emit, tables
     from dmsbench.report.sheets import sheet_of
 
@@ -58,7 +70,9 @@ def list_names(
         raise UnknownNameError("topic", what, (known.value for known in What)) from None
     if as_json and format_ not in (None, TableFormat.JSON):
         raise DmsbenchError(f"--json and --format {format_.value}: one of them")
-    entries = _entries(topic)
+    if load and topic not in _OFFERED:
+        raise DmsbenchError(f"--load is of {', '.join(one.value for one in _OFFERED)}, not of {topic.value}")
+    entries = [*_entries(topic), *(foreign.entries(topic.value, load=load) if topic in _OFFERED else ())]
     if as_json or format_ not in (None, TableFormat.TABLE):
         wanted = TableFormat.JSON if as_json or format_ is None else format_
         emit(wanted, lambda: entries, lambda: sheet_of(map(_shown, entries)))
@@ -82,7 +96,7 @@ _DISTANCES = "distance at severities 1-5"
 def _shown(entry: dict[str, Any]) -> dict[str, str]:
     """An entry's cells in the table, by column."""
     cells = {key: _cell(value) for key, value in entry.items() if key not in (*JSON_ONLY, "flags")}
-    if "distances" in entry:
+    if entry.get("distances"):
         import corruptions
 
         measure = corruptions.growth_measure(corruptions.get(entry["name"]))
@@ -120,6 +134,14 @@ def _entries(what: What) -> list[dict[str, Any]]:
         from dmsbench.data import DATASETS
 
         return [{"name": name, "description": text} for name, text in DATASETS.items()]
+    if what is What.TASKS:
+        from dmsbench.score_names import SCORES
+        from dmsbench.tasks.catalogue import DESCRIPTIONS
+
+        return [
+            {"name": name, "scores": list(SCORES[name]), "description": text}
+            for name, text in DESCRIPTIONS.items()
+        ]
     if what is What.CORRUPTIONS:
         import corruptions
 

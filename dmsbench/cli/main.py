@@ -28,6 +28,7 @@ from dmsbench.cli import (
     rescore_command,
     run_command,
     suite_command,
+    track_command,
 )
 from dmsbench.errors import DmsbenchError, StoppedRunError, shortened
 from dmsbench.plain_text import printable
@@ -104,6 +105,7 @@ app.command("fit")(fit_command.fit)
 app.command("preview")(preview_command.preview)
 app.command("export")(export_command.export)
 app.command("import")(export_command.import_)
+app.command("track")(track_command.track)
 app.command("list")(list_command.list_names)
 app.command("doctor")(doctor_command.doctor)
 app.add_typer(suite_command.app, name="suite")

@@ -27,6 +27,7 @@ from dmsbench.errors import DmsbenchError, StoppedRunError
 
 if TYPE_CHECKING:
     from dmsbench.suite import DatasetConfig, Suite
+    from dmsbench.tracking.trackers import Tracker
 
 #: Rows a batch at most: what no machine's memory holds is a slip of the finger.
 MOST_ROWS = 1_000_000
@@ -50,6 +51,7 @@ class _How:
     fresh: bool
     retry_errors: bool
     verify_batch: bool
+    track: tuple[str, ...]
     format_: TableFormat | None
     quiet: bool
     verbose: bool
@@ -107,7 +109,9 @@ def run(
     ] = None,
     seed: Annotated[int | None, typer.Option("--seed", min=0, help="Seed of all corruptions.")] = None,
     device: Annotated[str, typer.Option("--device", help="auto, cpu, cuda, cuda:1, mps.")] = "auto",
-    batch_size: Annotated[str, typer.Option("--batch-size", help="Rows a batch, or auto.")] = "auto",
+    batch_size: Annotated[
+        str, typer.Option("--batch-size", help="Rows a batch, or auto: what memory holds.")
+    ] = "auto",
     threads: Annotated[
         int | None,
         typer.Option("--threads", min=1, max=MOST_THREADS, help="CPU threads; by default all cores."),
@@ -149,6 +153,14 @@ def run(
             help="Ask some rows again one by one, and say how far the batch size moves the answers.",
         ),
     ] = False,
+    track: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--track",
+            help="Log the models in a tracker when the run is done: mlflow or wandb. Repeatable; a tracker "
+            "that fails costs a line and no more.",
+        ),
+    ] = None,
     format_: Format = None,
     quiet: Quiet = False,
     verbose: Annotated[
@@ -202,6 +214,7 @@ def run(
         fresh=fresh,
         retry_errors=retry_errors,
         verify_batch=verify_batch,
+        track=tuple(track or ()),
         format_=format_,
         quiet=quiet,
         verbose=verbose,
@@ -238,6 +251,11 @@ def _run(suite: Suite, how: _How) -> int:
     for text in suite.models:
         parse(text)  # a misspelt model must not cost the seconds that importing torch takes
     suite.differing()  # nor a missing backend
+    trackers: tuple[Tracker, ...] = ()
+    if how.track:
+        from dmsbench.tracking.trackers import usable
+
+        trackers = usable(how.track)  # nor a missing extra a run
 
     from dmsbench.cli.output import lively, messages, tell
 
@@ -250,8 +268,10 @@ def _run(suite: Suite, how: _How) -> int:
 
         from dmsbench.cli import run_output
         from dmsbench.models.zoo import pick_device
+        from dmsbench.runner.batch_size import BatchSize, find_batch_size
         from dmsbench.runner.memory import keep_freed_memory
-        from dmsbench.runner.run import automatic_batch_size, execute, load_arms, prepare
+        from dmsbench.runner.patience import Patience
+        from dmsbench.runner.run import execute, load_arms, prepare, views_of
 
         transformers_logging.disable_progress_bar()
         keep_freed_memory()
@@ -259,21 +279,27 @@ def _run(suite: Suite, how: _How) -> int:
             torch.set_num_threads(how.threads)
         job = prepare(suite, how.out)
         arms, entries = load_arms(job, device=how.device)
-    used = pick_device(how.device)
-    rows = automatic_batch_size(arms, used) if how.batch_size == "auto" else int(how.batch_size)
+        used = pick_device(how.device)
+        patience = Patience(how.time_limit or None)
+        if how.batch_size == "auto":
+            batch = find_batch_size(job, arms, used, views_of(job), patience=patience)
+        else:
+            batch = BatchSize(int(how.batch_size), "given")
+        rows = batch.rows
+        for entry in entries.values():
+            entry["batch"] = batch.entry()
     if how.verbose:
-        tell(console, *run_output.loaded_lines(job, arms, entries, used, rows, time.monotonic() - began))
+        tell(console, *run_output.loaded_lines(job, arms, entries, used, batch, time.monotonic() - began))
     if how.dry_run:
         from dmsbench.runner.estimate import estimate
 
         found = estimate(job, arms, rows, fresh=how.fresh)
-        run_output.print_plan(job, found, rows, how.format_, how.quiet)
+        run_output.print_plan(job, found, batch, how.format_, how.quiet)
         return 0
 
     from dmsbench.cli.meter import Laps, stretches
     from dmsbench.cli.progress import watching
     from dmsbench.runner.conduct import Conduct
-    from dmsbench.runner.patience import Patience
     from dmsbench.runner.stopping import Stop
 
     tell(
@@ -285,7 +311,7 @@ def _run(suite: Suite, how: _How) -> int:
     parts = stretches(job.plan, len(arms), by_view=suite.task == "retrieval")
     laps = Laps(parts, time.monotonic()) if how.verbose else None
     stop = Stop()
-    conduct = Conduct(Patience(how.time_limit or None), stop, retry_errors=how.retry_errors)
+    conduct = Conduct(patience, stop, retry_errors=how.retry_errors)
     with (
         stop.on_signals(lambda: tell(messages(), run_output.STOPPING)),
         watching(console, job.plan, names, laps=laps) as on_progress,
@@ -309,7 +335,17 @@ def _run(suite: Suite, how: _How) -> int:
         tell(console, *run_output.verified_lines(verify_batch(job, arms), rows))
     if how.verbose:
         tell(console, *run_output.time_lines(tally, manifest, names))
-    return run_output.finish(job, manifest, tally, names, how.format_, how.quiet)
+    from dmsbench.cli.track_command import tell_trackers
+
+    return run_output.finish(
+        job,
+        manifest,
+        tally,
+        names,
+        how.format_,
+        how.quiet,
+        lambda report: tell_trackers(trackers, job.folder, manifest, report, names, quiet=how.quiet),
+    )
 
 
 def _number_or_auto(option: str, text: str, least: int, most: int) -> None:

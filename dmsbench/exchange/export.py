@@ -17,7 +17,7 @@ from PIL import Image as Pictures
 
 from dmsbench import __version__
 from dmsbench.errors import DmsbenchError
-from dmsbench.exchange.writers import FORMATS, Row
+from dmsbench.exchange.writers import FORMATS, Destination, LmmsEval, Row
 from dmsbench.files import write_atomically
 from dmsbench.grid import View
 from dmsbench.models.prompts import body
@@ -26,6 +26,7 @@ from dmsbench.runner.job import Job
 from dmsbench.runner.records import SCHEMA
 from dmsbench.runner.rows import Outcome, row_builder, shown_text
 from dmsbench.runner.views import Views
+from dmsbench.tasks.catalogue import task_of
 
 #: What an export is, and what every row of its grid shows: all that an import needs.
 ABOUT, GRID = "export.json", "grid.parquet"
@@ -38,13 +39,15 @@ TO_ASK = "to_ask"
 
 @dataclass(frozen=True, slots=True)
 class Exported:
-    """What was written. ``rows`` of ``grid`` are asked, ``lost`` more the format could not hold."""
+    """What was written. ``rows`` of ``grid`` are asked, ``lost`` more the format could not hold; ``apart`` of
+    the rows are in a task of their own, since they have no picture."""
 
     folder: Path
     rows: int
     grid: int
     pictures: int
     lost: int
+    apart: int
 
 
 def export(
@@ -80,14 +83,17 @@ def _written(
     job: Job, folder: Path, target: Path, format_: str, on_progress: Callable[[int], None]
 ) -> Exported:
     views = Views(job.suite.seed, job.dataset, job.suite.profile, job.suite.applied)
-    build, index, grid, lost = row_builder(job.score), 0, 0, 0
+    build, index, grid, lost, apart = row_builder(job.score), 0, 0, 0, 0
     known: set[str] = set()
+    prompt = task_of(job.suite.task).prompt
+    destination = Destination(job.suite.name, target, task_of(job.suite.task).longest)
     with ExitStack() as files:
-        writer = files.enter_context(FORMATS[format_](folder, job.suite.name, target))
+        writer = files.enter_context(FORMATS[format_](folder, destination))
+        separates = isinstance(writer, LmmsEval)
         grid_to = files.enter_context(pq.ParquetWriter(folder / GRID, GRID_SCHEMA, compression="zstd"))
         for block in job.plan.blocks:
             for plan in job.plan.images:
-                cells = cells_of(views, job.truth, block, plan)
+                cells = cells_of(views, job.truth, block, plan, prompt)
                 numbers: list[int | None] = []
                 rows: list[Row] = []
                 for cell in cells:
@@ -98,6 +104,7 @@ def _written(
                         index += 1
                         _show(writer, cell, known)
                 lost += writer.rows(rows)
+                apart += sum(separates and row.image is None for row in rows)
                 grid_to.write_table(_grid_rows(build, plan.image, cells, numbers))
                 grid += len(cells)
                 on_progress(grid)
@@ -114,11 +121,13 @@ def _written(
         "licence": job.dataset.licence,
     }
     write_atomically(folder / ABOUT, json.dumps(about, indent=1, ensure_ascii=False).encode())
-    return Exported(target, index - lost, grid, len(known), lost)
+    return Exported(target, index - lost, grid, len(known), lost, apart)
 
 
 def _row(index: int, cell: Cell, image: View) -> Row:
     question, context = shown_text(cell.text)
+    # An absent question stays absent, as for a model here: the task's own words go with it.
+    question = cell.asked(question) if question else question
     sample = cell.sample
     return Row(
         index,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 from dmsbench.errors import DataError, DmsbenchError, NotComparableError
 from dmsbench.exchange.export import ABOUT, EXPORT_FORMAT, GRID, GRID_SCHEMA, TO_ASK
 from dmsbench.exchange.logs import Answer, read_log
+from dmsbench.models.prompts import body
 from dmsbench.models.spec import ModelSpec
 from dmsbench.runner.job import Job, key_maker, prepare
 from dmsbench.runner.manifest import merged, model_entry, parts_of
@@ -51,8 +52,8 @@ def import_logs(
 
     The data are loaded anew and must be those of the export. Raises DmsbenchError where the run holds such a
     model already and not ``fresh``; DataError for logs that do not fit: an index that the export lacks, one
-    that comes twice, and without ``allow_missing`` rows without an answer; NotComparableError where the
-    data, the suite or the corruptions have changed since.
+    that comes twice, another prompt than the export's, and without ``allow_missing`` rows without an answer;
+    NotComparableError where the data, the suite or the corruptions have changed since.
     """
     unsafe = why_unsafe(name)
     if unsafe is not None:
@@ -66,6 +67,7 @@ def import_logs(
             f"{_names(logs)}: no answer to {missing:,} of {about['rows']:,} rows of {export}, first to row "
             f"{first}; --allow-missing counts them as the model's errors"
         )
+    _check_asked(export, answers)
     job = prepare(Suite.model_validate(about["suite"]), out)
     if job.fingerprint != about["fingerprint"]:
         raise NotComparableError(
@@ -81,10 +83,12 @@ def import_logs(
     entry = model_entry(ModelSpec(name, "imported"), settings)
     with job.folder.locked():
         manifest = merged(job, {name: entry})
-        known = (
-            job.folder.path.joinpath("manifest.json").is_file() and name in job.folder.manifest()["models"]
-        )
-        if known and not fresh:
+        known = {}
+        if job.folder.path.joinpath("manifest.json").is_file():
+            known = job.folder.manifest()["models"].get(name, {})
+        # An import that was broken off is begun anew.
+        ours = known.get("settings") == settings and known.get("status") != COMPLETE
+        if known and not fresh and not ours:
             raise DmsbenchError(
                 f"{job.folder.path} holds a model '{name}' already: give another --name, or --fresh"
             )
@@ -113,22 +117,18 @@ class _Count:
 
 def _write(job: Job, name: str, export: Path, key_of: Any, answers: Mapping[int, Answer]) -> _Count:
     done = _Count()
-    try:
-        with pq.ParquetFile(export / GRID) as file:
-            if not file.schema_arrow.equals(GRID_SCHEMA):
-                raise DataError(f"{export / GRID}: of another version of dmsbench; export it again")
-            pieces = [(block, plan) for block in job.plan.blocks for plan in job.plan.images]
-            if file.num_row_groups != len(pieces):
-                raise DataError(f"{export / GRID}: not the grid of {export / ABOUT}; export it again")
-            for place, (block, plan) in enumerate(pieces):
-                rows = file.read_row_group(place).to_pylist()
-                for row in rows:
-                    _answered(row, name, job.score, answers, done)
-                columns = {field: [row[field] for row in rows] for field in SCHEMA.names}
-                job.folder.write_part(name, key_of(block, plan), columns)
-    except (OSError, pa.ArrowException) as error:
-        reason = str(error).splitlines()[0]
-        raise DataError(f"{export / GRID}: cannot be read ({reason}); export it again") from None
+    pieces = [(block, plan) for block in job.plan.blocks for plan in job.plan.images]
+    groups = _grid(export)
+    for block, plan in pieces:
+        rows = next(groups, None)
+        if rows is None:
+            raise DataError(f"{export / GRID}: not the grid of {export / ABOUT}; export it again")
+        for row in rows:
+            _answered(row, name, job.score, answers, done)
+        columns = {field: [row[field] for row in rows] for field in SCHEMA.names}
+        job.folder.write_part(name, key_of(block, plan), columns)
+    if next(groups, None) is not None:
+        raise DataError(f"{export / GRID}: not the grid of {export / ABOUT}; export it again")
     return done
 
 
@@ -174,17 +174,51 @@ def _about(export: Path) -> dict[str, Any]:
 
 
 def _answers(logs: Sequence[Path], rows: int, export: Path) -> dict[int, Answer]:
+    """The answers by row; rows of which a log says that there is none are not among them."""
     found: dict[int, Answer] = {}
+    told = bytearray(rows)
     for path in logs:
         for answer in read_log(path):
             if not 0 <= answer.index < rows:
                 raise DataError(
                     f"{path}: row {answer.index} is none of {export}, whose rows are 0 to {rows - 1}"
                 )
-            if answer.index in found:
+            if told[answer.index]:
                 raise DataError(f"{path}: row {answer.index} is answered twice")
-            found[answer.index] = answer
+            told[answer.index] = True
+            if answer.prediction is not None:
+                found[answer.index] = answer
     return found
+
+
+def _check_asked(export: Path, answers: Mapping[int, Answer]) -> None:
+    """Raises DataError where a log tells of other prompts than the export's: its numbers mean other rows."""
+    if all(answer.asked is None for answer in answers.values()):
+        return
+    for rows in _grid(export, ["index", "question", "context"]):
+        for row in rows:
+            answer = answers.get(row["index"])
+            if answer is None or answer.asked is None:
+                continue
+            prompt = " ".join(body(row["question"], row["context"] or None).split())
+            if prompt not in " ".join(answer.asked.split()):
+                raise DataError(
+                    f"row {row['index']}: the log asked {shown(answer.asked)!r}, the export "
+                    f"{shown(prompt)!r}: it is the log of another export than {export}"
+                )
+
+
+def _grid(export: Path, columns: Sequence[str] | None = None) -> Iterator[list[dict[str, Any]]]:
+    """The rows of a grid, an image view of a block at a time."""
+    try:
+        with pq.ParquetFile(export / GRID) as file:
+            if not file.schema_arrow.equals(GRID_SCHEMA):
+                raise DataError(f"{export / GRID}: of another version of dmsbench; export it again")
+            for place in range(file.num_row_groups):
+                yield file.read_row_group(place, columns=columns).to_pylist()
+    except (OSError, pa.ArrowException) as error:
+        reason = str(error).splitlines()[0]
+        raise DataError(f"{export / GRID}: cannot be read ({reason}); export it again") from None
 
 
 def _names(logs: Sequence[Path]) -> str:

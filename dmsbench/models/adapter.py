@@ -9,18 +9,14 @@ from typing import Any, Protocol
 
 import torch
 
-from dmsbench.errors import ModelError
-from dmsbench.fusion.attention_bias import SUPPORTED_ATTENTION
 from dmsbench.fusion.probe import ProbeInput
 from dmsbench.models.base import MODALITIES, Answers, Image, Prompt
 from dmsbench.models.decoding import answer_mixture, decode
-from dmsbench.models.identity import hash_config, hash_processor, hash_weights
+from dmsbench.models.load_options import LoadOptions
 from dmsbench.models.loading import load_checkpoint
 from dmsbench.models.padding import id_rows, mean_of, padded
+from dmsbench.models.placing import held_plainly
 from dmsbench.models.prompts import Suffix
-from dmsbench.models.trust import hash_code
-
-DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
 
 
 class Format(Protocol):
@@ -47,10 +43,10 @@ class Format(Protocol):
 class Adapter(ABC):
     """A checkpoint with its processor, on a device; static fusion unless given weights.
 
-    ``checkpoint`` is a folder or a hub id. Generation is greedy; sampling settings of the checkpoint are
-    not used. Subclasses set ``language_model``, ``head`` (its output layer), ``embedding`` (its input
-    embeddings), ``format``, ``stops`` and ``state_key`` in ``_take_parts``. Raises ModelError for a
-    checkpoint that does not load.
+    ``checkpoint`` is a folder or a hub id; how it is loaded is said by the fields of ``LoadOptions``.
+    Generation is greedy; sampling settings of the checkpoint are not used. Subclasses set
+    ``language_model``, ``head`` (its output layer), ``embedding`` (its input embeddings), ``format``,
+    ``stops`` and ``state_key`` in ``_take_parts``. Raises ModelError for a checkpoint that does not load.
     """
 
     #: The family's name in ``settings``, and in words.
@@ -71,36 +67,25 @@ class Adapter(ABC):
         self,
         checkpoint: str | Path,
         *,
-        device: str = "cpu",
-        dtype: str = "float32",
-        attention: str = "sdpa",
-        revision: str | None = None,
         max_new_tokens: int = 16,
+        **how: Any,
     ) -> None:
-        if dtype not in DTYPES:
-            raise ModelError(f"unknown dtype '{dtype}': use float32, float16 or bfloat16")
-        if attention not in SUPPORTED_ATTENTION:
-            raise ModelError(f"attention implementation '{attention}' takes no bias: use sdpa or eager")
-        self.processor, self.model = load_checkpoint(
+        self.loaded = load_checkpoint(
             checkpoint,
-            revision or "main",
-            DTYPES[dtype],
-            attention,
+            LoadOptions(**how).needing_bias(),
             family=self.family_name,
             model_class=self.model_class,
             processor_class=self.processor_class,
         )
-        self.model.requires_grad_(False).train(False).to(device)
-        self.device = torch.device(device)
-        self.checkpoint = str(checkpoint)
-        self.dtype, self.attention, self.revision = dtype, attention, revision
-        self.max_new_tokens = max_new_tokens
-        self.weights_hash = hash_weights(self.model)
-        self.processor_hash = hash_processor(self.processor)
-        self.config_hash = hash_config(self.model.config)
-        self.code_hash = hash_code(self.model, self.processor)
-        hashes = f"{self.weights_hash}:{self.config_hash}:{self.processor_hash}:{self.code_hash or ''}"
-        self._identity = f"{hashes}:{dtype}:{device}:{attention}"
+        self.processor, self.model = self.loaded.processor, self.loaded.model
+        self.device, self.dtype, self.attention = (
+            self.loaded.device,
+            self.loaded.dtype,
+            self.loaded.attention,
+        )
+        self.checkpoint, self.max_new_tokens = str(checkpoint), max_new_tokens
+        self.weights_hash, self.config_hash = self.loaded.hashes["weights"], self.loaded.hashes["config"]
+        self._identity = self.loaded.key
         self._take_parts()
 
     @abstractmethod
@@ -111,13 +96,7 @@ class Adapter(ABC):
         """Weights, config, processor, dtype, prompt format and generation: all that decides the answers."""
         return {
             "family": self.family,
-            "weights": self.weights_hash,
-            "config": self.config_hash,
-            "processor": self.processor_hash,
-            **({"remote_code": self.code_hash} if self.code_hash else {}),
-            "dtype": self.dtype,
-            "attention": self.attention,
-            "device": self.device.type,
+            **self.loaded.settings(),
             "prompt": [self.format.before, self.format.after],
             "generation": {
                 "method": "greedy",
@@ -218,6 +197,8 @@ class Adapter(ABC):
         if outcomes is None:
             return self.logits(hidden)
         at = torch.tensor(outcomes, device=self.device)
+        if not held_plainly(self.head, self.device):
+            return self.logits(hidden)[..., at]
         bias = None if self.head.bias is None else self.head.bias[at]
         return torch.nn.functional.linear(hidden, self.head.weight[at], bias).float()
 

@@ -12,11 +12,12 @@ from transformers import Blip2ForConditionalGeneration
 from dmsbench.data.base import SampleError
 from dmsbench.errors import ModelError
 from dmsbench.fusion.attention_bias import check_attention, modality_bias
-from dmsbench.models.adapter import DTYPES, Adapter, stop_tokens
+from dmsbench.models.adapter import Adapter, stop_tokens
 from dmsbench.models.base import Image, Prompt
 from dmsbench.models.blip2_prompts import Blip2Format
 from dmsbench.models.blip2_text import Prefix, Rows, text_model
 from dmsbench.models.padding import bias_of_keys, mean_of, padded
+from dmsbench.models.placing import to_device
 
 #: The text models whose positions, masks and caches are known to be driven as stock does it.
 TEXT_MODELS = ("opt", "llama", "t5")
@@ -87,7 +88,7 @@ class Blip2Model(Adapter):
     @torch.inference_mode()
     def encode(self, images: Sequence[Image]) -> Blip2State:
         """Runs vision tower, Q-Former, projection and prefix once for N images (uint8, H×W×3)."""
-        values = self.pixel_values(images).to(self.device, DTYPES[self.dtype])
+        values = to_device(self.pixel_values(images), self.device, self.loaded.torch_dtype)
         tower: list[torch.Tensor] = []
         watched = self.model.vision_model.register_forward_hook(
             lambda _tower, _given, found: tower.append(found.last_hidden_state.mean(dim=1))

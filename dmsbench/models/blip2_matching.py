@@ -33,7 +33,7 @@ def queries_of(model: Any, patches: torch.Tensor) -> torch.Tensor:
 
 def image_embeddings(model: Any, queries: torch.Tensor) -> torch.Tensor:
     """Unit vectors (N, Q, D) of the first stage, one a query token."""
-    vectors = model.vision_projection(queries.to(model.vision_projection.weight.dtype))
+    vectors = model.vision_projection(_as_read_by(model.vision_projection, queries))
     return functional.normalize(vectors, dim=-1)
 
 
@@ -50,7 +50,7 @@ def texts_of(model: Any, ids: torch.Tensor, real: torch.Tensor) -> torch.Tensor:
 
 def text_embeddings(model: Any, firsts: torch.Tensor) -> torch.Tensor:
     """Unit vectors (N, D) of the first stage."""
-    return functional.normalize(model.text_projection(firsts.to(model.text_projection.weight.dtype)), dim=-1)
+    return functional.normalize(model.text_projection(_as_read_by(model.text_projection, firsts)), dim=-1)
 
 
 def similarities(images: torch.Tensor, texts: torch.Tensor) -> torch.Tensor:
@@ -87,9 +87,15 @@ def match_logits(model: Any, states: torch.Tensor) -> torch.Tensor:
 
     With every picture seen it is what stock gives with ``use_image_text_matching_head``.
     """
-    logits = model.itm_head(states.to(model.itm_head.weight.dtype)).mean(dim=1)
+    logits = model.itm_head(_as_read_by(model.itm_head, states)).mean(dim=1)
     found: torch.Tensor = logits[:, 1] - logits[:, 0]
     return found
+
+
+def _as_read_by(layer: Any, given: torch.Tensor) -> torch.Tensor:
+    """In the layer's dtype; a layer of packed integers takes any."""
+    dtype = layer.weight.dtype
+    return given.to(dtype) if dtype.is_floating_point else given
 
 
 @contextmanager

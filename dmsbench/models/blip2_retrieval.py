@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from transformers import Blip2ForImageTextRetrieval
 
-from dmsbench.models.adapter import DTYPES
+from dmsbench.errors import ModelError
 from dmsbench.models.base import Image
 from dmsbench.models.blip2_matching import (
     image_embeddings,
@@ -20,6 +20,8 @@ from dmsbench.models.blip2_matching import (
     text_embeddings,
     texts_of,
 )
+from dmsbench.models.load_options import LoadOptions
+from dmsbench.models.loaded import Loaded
 from dmsbench.models.loading import load_checkpoint
 from dmsbench.models.retrieval import EncodedImage, EncodedText, Pair
 from dmsbench.models.retrieval_checkpoint import RetrievalCheckpoint
@@ -48,19 +50,20 @@ class Blip2RetrievalModel(RetrievalCheckpoint):
 
     def __init__(self, checkpoint: str | Path, *, depth: int = DEPTH, **loading: Any) -> None:
         super().__init__(checkpoint, **loading)
+        if any(parameter.is_meta for parameter in self.model.parameters()):
+            raise ModelError(
+                f"cannot load '{checkpoint}' for retrieval: its parts are called one by one and have to lie "
+                "on devices that compute; give a larger max_memory, or quantization="
+            )
         self.depth = depth
         # What one stage needs of a picture is not enough for two.
         self.state_key = f"{self.state_key}:{min(depth, 1) + 1}"
         self._judged: dict[_Key, float] = {}
 
-    def _load(
-        self, checkpoint: str | Path, revision: str, dtype: torch.dtype, attention: str
-    ) -> tuple[Any, Any]:
+    def _load(self, checkpoint: str | Path, how: LoadOptions) -> Loaded:
         return load_checkpoint(
             checkpoint,
-            revision,
-            dtype,
-            attention,
+            how.needing_bias(),
             family="BLIP-2 retrieval",
             model_class=Blip2ForImageTextRetrieval,
             processor_class="Blip2Processor",
@@ -131,7 +134,7 @@ class Blip2RetrievalModel(RetrievalCheckpoint):
 
     def _blank(self) -> torch.Tensor:
         width = self.model.config.vision_config.hidden_size
-        return torch.zeros(1, width, device=self.device, dtype=DTYPES[self.dtype])
+        return torch.zeros(1, width, device=self.device, dtype=self.loaded.torch_dtype)
 
     def _tokens(self, texts: Sequence[tuple[str, ...]]) -> tuple[torch.Tensor, torch.Tensor]:
         """Ids and mask (N, L) of texts, or of titles with texts, cut to the positions that there are."""

@@ -9,6 +9,7 @@ gone, and the other way round.
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any, Protocol, cast
 
 import torch
@@ -16,7 +17,7 @@ from transformers import DynamicCache, EncoderDecoderCache
 
 from dmsbench.errors import ModelError
 from dmsbench.fusion.attention_bias import additive_mask
-from dmsbench.models.cache import row_cache
+from dmsbench.models.cache import AllKeysKnownError, prefix_cache, row_cache
 
 #: Per layer the keys and values, (N, heads, P, head width).
 Prefix = tuple[tuple[torch.Tensor, torch.Tensor], ...]
@@ -71,8 +72,9 @@ class DecoderOnly:
 
     def prefix(self, tokens: torch.Tensor) -> Prefix:
         """Keys and values of the query tokens; they depend on the image alone."""
-        cache = DynamicCache(config=self.language_model.config)
-        self.language_model.model(inputs_embeds=tokens, past_key_values=cache, use_cache=True)
+        cache = prefix_cache(self.language_model.config)
+        with contextlib.suppress(AllKeysKnownError):
+            self.language_model.model(inputs_embeds=tokens, past_key_values=cache, use_cache=True)
         return tuple((layer.keys, layer.values) for layer in cast(Any, cache.layers))
 
     def start(

@@ -15,14 +15,20 @@ from dmsbench.models.adapter import Adapter
 
 @dataclass(slots=True)
 class Prefill:
-    """B rows after their prompts: what the first answer token is drawn from, and the state to go on from."""
+    """S streams after their prompts: what the first answer token is drawn from, and the state to go on from.
+
+    A stream is in ``pack[s]`` (S,) of the cache's G sequences, of whose K keys it sees ``exists`` (S, K) and
+    adds ``key_bias`` (S, K) to their logits. Streams of one pack share its keys and do not see each other.
+    """
 
     hidden: torch.Tensor
     cache: DynamicCache
     key_bias: torch.Tensor
     exists: torch.Tensor
     next_position: torch.Tensor
-    #: The mean last hidden state over the text evidence's tokens (B, D), where it was asked for.
+    pack: torch.Tensor
+    packs: int
+    #: The mean last hidden state over the text evidence's tokens (S, D), where it was asked for.
     text: torch.Tensor | None = None
 
 
@@ -30,20 +36,29 @@ class DecoderAdapter(Adapter):
     """An adapter whose text model reads image, prompt and answer as one sequence."""
 
     def select(self, start: Prefill, streams: torch.Tensor) -> None:
-        """Goes on with these rows of ``start``, in this order; a row may be taken more than once."""
-        start.cache.batch_select_indices(streams)
+        """Goes on with these streams of ``start``, in this order; a stream may be taken more than once."""
         start.key_bias, start.exists = start.key_bias[streams], start.exists[streams]
         start.next_position = start.next_position[streams]
+        start.pack = start.pack[streams]
+        used, places = torch.unique(start.pack, return_inverse=True)
+        # An idle pack costs a step what a busy one costs; taking it out copies all that stay.
+        if 2 * len(used) <= start.packs:
+            start.cache.batch_select_indices(used)
+            start.pack, start.packs = places, len(used)
 
     def feed(self, start: Prefill, tokens: torch.Tensor) -> None:
-        """Gives each row its next token (B,)."""
-        one = torch.ones(len(tokens), 1, dtype=torch.bool, device=self.device)
-        start.exists = torch.cat([start.exists, one], dim=1)
-        start.key_bias = torch.cat([start.key_bias, torch.zeros(one.shape, device=self.device)], dim=1)
-        mask = additive_mask(start.exists, start.key_bias, self.model.dtype)[:, None]
-        start.hidden = self._run(
-            self._embed(tokens[:, None]), mask, start.next_position[:, None], start.cache
-        )[:, -1]
+        """Gives each stream its next token (S,)."""
+        place, width = _side_by_side(start.pack)
+        at = start.pack, place
+        own = torch.nn.functional.one_hot(place, width).bool()
+        start.exists = torch.cat([start.exists, own], dim=1)
+        start.key_bias = torch.cat([start.key_bias, start.key_bias.new_zeros(own.shape)], dim=1)
+        seen = additive_mask(start.exists, start.key_bias, self.loaded.torch_dtype)
+        ids, positions = tokens.new_zeros(2, start.packs, width)
+        ids[at], positions[at] = tokens, start.next_position
+        mask = seen.new_zeros(start.packs, width, seen.shape[1])
+        mask[at] = seen
+        start.hidden = self._run(self._embed(ids), mask, positions, start.cache)[at]
         start.next_position = start.next_position + 1
 
     def _run(
@@ -72,3 +87,12 @@ class DecoderAdapter(Adapter):
         needed = prompt + self.max_new_tokens
         if most is not None and needed > most:
             raise SampleError(f"the prompt and its answer take {needed} tokens, the model holds {most}")
+
+
+def _side_by_side(pack: torch.Tensor) -> tuple[torch.Tensor, int]:
+    """A place for each stream (S,), none twice in a pack, and how many places that takes."""
+    order = torch.argsort(pack, stable=True)
+    ranked = pack[order]
+    place = torch.empty_like(pack)
+    place[order] = torch.arange(len(pack), device=pack.device) - torch.searchsorted(ranked, ranked)
+    return place, int(place.max()) + 1

@@ -13,6 +13,8 @@ from transformers import CLIPModel, SiglipModel
 
 from dmsbench.errors import ModelError
 from dmsbench.models.base import Image
+from dmsbench.models.load_options import LoadOptions
+from dmsbench.models.loaded import Loaded
 from dmsbench.models.loading import load_checkpoint, model_type
 from dmsbench.models.retrieval import EncodedImage, EncodedText, Pair
 from dmsbench.models.retrieval_checkpoint import RetrievalCheckpoint
@@ -44,10 +46,8 @@ class DualEncoder(RetrievalCheckpoint):
             # Each token of CLIP sees those before it: padding behind a text is seen by none of its tokens.
             self.processor.tokenizer.padding_side = "right"
 
-    def _load(
-        self, checkpoint: str | Path, revision: str, dtype: torch.dtype, attention: str
-    ) -> tuple[Any, Any]:
-        self.family = model_type(checkpoint, revision)
+    def _load(self, checkpoint: str | Path, how: LoadOptions) -> Loaded:
+        self.family = model_type(checkpoint, how.revision or "main")
         if self.family not in _FAMILIES:
             raise ModelError(
                 f"cannot load '{checkpoint}' as a dual encoder: its model type is '{self.family}', "
@@ -56,9 +56,7 @@ class DualEncoder(RetrievalCheckpoint):
         name, model_class, processor_class = _FAMILIES[self.family]
         return load_checkpoint(
             checkpoint,
-            revision,
-            dtype,
-            attention,
+            how,
             family=name,
             model_class=model_class,
             processor_class=processor_class,

@@ -13,6 +13,7 @@ from dmsbench.errors import ModelError
 from dmsbench.fusion.attention_bias import check_attention
 from dmsbench.models.adapter import stop_tokens
 from dmsbench.models.base import Image, Prompt
+from dmsbench.models.placing import to_device
 from dmsbench.models.prefixed import PrefixAdapter, PrefixState
 from dmsbench.models.prompts import PromptFormat
 
@@ -124,7 +125,7 @@ class Idefics3Model(PrefixAdapter):
         mask = made.get("pixel_attention_mask")
         with watched:
             tokens = self.model.get_image_features(
-                made["pixel_values"].to(self.device, self.model.dtype),
+                to_device(made["pixel_values"], self.device, self.loaded.torch_dtype),
                 None if mask is None else mask.to(self.device),
                 return_dict=True,
             ).pooler_output

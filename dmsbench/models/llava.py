@@ -12,6 +12,7 @@ from transformers import LlavaForConditionalGeneration
 from dmsbench.fusion.attention_bias import check_attention
 from dmsbench.models.adapter import stop_tokens
 from dmsbench.models.base import Image, Prompt
+from dmsbench.models.placing import to_device
 from dmsbench.models.prefixed import PrefixAdapter, PrefixState
 from dmsbench.models.prompts import PromptFormat
 
@@ -51,7 +52,7 @@ class LlavaModel(PrefixAdapter):
     @torch.inference_mode()
     def encode(self, images: Sequence[Image]) -> PrefixState:
         """Runs vision tower, projector and prefix once for N images (uint8, H×W×3)."""
-        values = self.pixel_values(images).to(self.device, self.model.dtype)
+        values = to_device(self.pixel_values(images), self.device, self.loaded.torch_dtype)
         tower: list[torch.Tensor] = []
         watched = self.model.model.multi_modal_projector.register_forward_pre_hook(
             lambda _projector, given: tower.append(given[0].mean(dim=1))

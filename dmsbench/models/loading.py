@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -13,14 +14,21 @@ from safetensors import SafetensorError
 from transformers import (
     AutoImageProcessor,
     AutoModelForImageTextToText,
-    AutoProcessor,
     AutoTokenizer,
     PreTrainedConfig,
     ProcessorMixin,
 )
 
 from dmsbench.errors import ModelError
+from dmsbench.fusion.attention_bias import SUPPORTED_ATTENTION
+from dmsbench.models.hub import commit_of, why_not_had
+from dmsbench.models.load_options import DTYPES, LoadOptions
+from dmsbench.models.loaded import Loaded
+from dmsbench.models.placing import main_device, placing_options
+from dmsbench.models.processors import load_processor
+from dmsbench.models.quantization import Quantization, own_method, quantization_config, quantization_of
 from dmsbench.models.safe_weights import ONLY_SAFE, check_weights, only_pickled
+from dmsbench.models.spec import HOW_LOADED
 from dmsbench.models.trust import may_run_code
 
 _TROUBLE = (
@@ -34,6 +42,10 @@ _TROUBLE = (
     SafetensorError,
     StrictDataclassError,
 )
+
+
+class OtherProcessorError(ModelError):
+    """A checkpoint of a known type whose processor is another than an adapter drives."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,89 +69,151 @@ class Parts:
 
 def model_type(checkpoint: str | Path, revision: str) -> str:
     """What the checkpoint's config calls itself (``llava``, ``blip-2``); raises ModelError without one."""
-    try:
-        found = PreTrainedConfig.get_config_dict(checkpoint, revision=revision)[0].get("model_type")
-    except _TROUBLE as error:
-        raise ModelError(f"cannot load '{checkpoint}': {_reason(error)}") from None
-    if found is None:
-        raise ModelError(f"cannot load '{checkpoint}': it has no config.json that names a model type")
-    return str(found)
+    return _known(checkpoint, revision)[0]
+
+
+def how_loaded(checkpoint: str | Path, options: Mapping[str, str]) -> dict[str, str]:
+    """The options of loading in a specification, defaults filled in: equal ones load equal models.
+
+    Raises ModelError where the checkpoint has no config.
+    """
+    config = _known(checkpoint, options.get("revision", "main"))[2]
+    defaults = {"dtype": "float32" if own_method(config) is None else "auto", "attention": "sdpa"}
+    given = {option: options[option] for option in HOW_LOADED if option in options}
+    return {**defaults, **given}
 
 
 def load_checkpoint(
     checkpoint: str | Path,
-    revision: str,
-    dtype: torch.dtype,
-    attention: str,
+    how: LoadOptions,
     *,
     family: str,
     model_class: Any,
     processor_class: str | None,
-) -> tuple[Any, Any]:
-    """Processor and model of a checkpoint, or ModelError; nothing is left at random values.
+) -> Loaded:
+    """A checkpoint of one type, or ModelError; nothing is left at random values.
 
     ``processor_class``: the processor that is expected; None takes its parts for pictures and text alone.
     """
     what = f"cannot load '{checkpoint}' as a {family} checkpoint"
-    found = model_type(checkpoint, revision)
+    found = model_type(checkpoint, how.revision or "main")
     if found != model_class.config_class.model_type:
         raise ModelError(f"{what}: its model type is '{found}'")
-    read = _processor if processor_class is not None else _parts
-    processor, model = _loaded(checkpoint, revision, dtype, attention, what, read, model_class)
-    if processor_class is not None and type(processor).__name__ != processor_class:
-        raise ModelError(f"{what}: its processor is a {type(processor).__name__}, not a {processor_class}")
-    return processor, model
+
+    def read(checkpoint: str | Path, revision: str, trusted: bool) -> Any:
+        if processor_class is None:
+            return _parts(checkpoint, revision, trusted)
+        processor = _processor(checkpoint, revision, trusted)
+        if (name := type(processor).__name__) != processor_class:
+            raise OtherProcessorError(f"{what}: its processor is a {name}, not a {processor_class}")
+        return processor
+
+    return _loaded(checkpoint, how, what, read, model_class)
 
 
-def load_any(checkpoint: str | Path, revision: str, dtype: torch.dtype, attention: str) -> tuple[Any, Any]:
-    """Processor and model of any checkpoint that takes image and text by a chat template, or ModelError."""
-    what = f"cannot load '{checkpoint}' (model type '{model_type(checkpoint, revision)}')"
-    processor, model = _loaded(
-        checkpoint, revision, dtype, attention, what, _processor, AutoModelForImageTextToText
-    )
+def load_any(checkpoint: str | Path, how: LoadOptions) -> Loaded:
+    """Any checkpoint that takes image and text by a chat template, or ModelError."""
+    what = f"cannot load '{checkpoint}' (model type '{model_type(checkpoint, how.revision or 'main')}')"
+    loaded = _loaded(checkpoint, how, what, _processor, AutoModelForImageTextToText)
+    processor = loaded.processor
     if getattr(processor, "image_processor", None) is None or getattr(processor, "tokenizer", None) is None:
         raise ModelError(f"{what}: it has no processor for images and text")
     if not processor.chat_template:
         raise ModelError(f"{what}: its processor has no chat template, which is what prompts are written by")
-    return processor, model
+    return loaded
+
+
+def _known(checkpoint: str | Path, revision: str) -> tuple[str, str | None, dict[str, Any]]:
+    """A checkpoint's type, its commit where it is one of the hub, and its config."""
+    try:
+        commit = commit_of(checkpoint, revision)
+        config = PreTrainedConfig.get_config_dict(checkpoint, revision=commit or revision)[0]
+        found = config.get("model_type")
+    except _TROUBLE as error:
+        reason = why_not_had(_reason(error), checkpoint, revision)
+        raise ModelError(f"cannot load '{checkpoint}': {reason}") from None
+    if found is None:
+        raise ModelError(f"cannot load '{checkpoint}': it has no config.json that names a model type")
+    return str(found), commit, config
 
 
 def _loaded(
     checkpoint: str | Path,
-    revision: str,
-    dtype: torch.dtype,
-    attention: str,
+    how: LoadOptions,
     what: str,
     read_processor: Callable[[str | Path, str, bool], Any],
     model_class: Any,
-) -> tuple[Any, Any]:
+) -> Loaded:
     check_weights(checkpoint)
+    _, commit, config = _known(checkpoint, how.revision or "main")
+    # A branch may move while its files are read one after the other: all are of one commit.
+    revision = commit or how.revision or "main"
     trusted = may_run_code(checkpoint, revision)
+    quantized = quantization_of(how.quantization, config, checkpoint)
+    dtype = how.dtype or ("auto" if quantized is not None and quantized.own else "float32")
+    placing = placing_options(how.device, how.device_map, how.max_memory, how.offload_folder)
+    given: dict[str, Any] = {"dtype": DTYPES.get(dtype, "auto"), **placing}
+    if quantized is not None and not placing and find_spec("accelerate") is not None:
+        given["device_map"] = {"": how.device}  # straight to its place: some cannot be moved afterwards
+    if quantized is not None and not quantized.own:
+        given["quantization_config"] = quantization_config(quantized.method, _named_dtype(dtype, config))
     try:
         processor = read_processor(checkpoint, revision, trusted)
         model, report = model_class.from_pretrained(
             checkpoint,
             revision=revision,
-            dtype=dtype,
-            attn_implementation=attention,
+            attn_implementation=how.attention,
             output_loading_info=True,
             trust_remote_code=trusted,
+            **given,
             **ONLY_SAFE,
         )
+        missing = sorted(report["missing_keys"])
+        if missing:
+            raise ValueError(f"{len(missing)} weights are missing, '{missing[0]}' among them")
+        model.requires_grad_(False).train(False)
+        if "device_map" not in given:
+            model.to(how.device)
+    except torch.OutOfMemoryError as error:
+        raise ModelError(
+            f"{what}: {_reason(error)}; device_map=auto spreads it over all devices, quantization= makes it "
+            "smaller"
+        ) from None
     except _TROUBLE as error:
-        reason = only_pickled(_loading_reason(error, attention), checkpoint)
-        raise ModelError(f"{what}: {reason}") from None
-    missing = sorted(report["missing_keys"])
-    if missing:
-        raise ModelError(f"{what}: {len(missing)} weights are missing, '{missing[0]}' among them")
-    return processor, model
+        reason = only_pickled(_loading_reason(error, how.attention, quantized), checkpoint)
+        raise ModelError(f"{what}: {why_not_had(reason, checkpoint, revision)}") from None
+    return Loaded(
+        processor,
+        model,
+        main_device(model, how.device),
+        _computed_in(model, dtype, quantized, what),
+        str(getattr(model.config, "_attn_implementation", None) or how.attention),
+        commit,
+        None if quantized is None else quantized.as_loaded(model),
+    )
+
+
+def _named_dtype(asked: str, config: dict[str, Any]) -> torch.dtype:
+    """The dtype that is asked for; of ``auto`` the one that the config, or its text model's, names."""
+    parts = [config, *(part for part in config.values() if isinstance(part, dict))]
+    names = [asked, *(str(part.get("dtype") or part.get("torch_dtype")) for part in parts)]
+    return next((DTYPES[name] for name in names if name in DTYPES), torch.bfloat16)
+
+
+def _computed_in(model: Any, asked: str, quantized: Quantization | None, what: str) -> str:
+    """The name of the dtype that activations have."""
+    if asked != "auto":
+        return asked
+    # Of quantised weights the first may be of eight bits; the config says what they are read as.
+    dtype = model.dtype if quantized is None else getattr(model.config, "dtype", None) or model.dtype
+    name = str(dtype).removeprefix("torch.")
+    if name not in DTYPES:
+        raise ModelError(f"{what}: its own dtype is {name}: give dtype=float32, float16 or bfloat16")
+    return name
 
 
 def _processor(checkpoint: str | Path, revision: str, trusted: bool) -> Any:
-    # Pillow's arithmetic everywhere: with torchvision installed the default would be another.
-    return AutoProcessor.from_pretrained(
-        checkpoint, revision=revision, backend="pil", trust_remote_code=trusted
-    )
+    return load_processor(checkpoint, revision, model_type(checkpoint, revision), trusted)
 
 
 def _parts(checkpoint: str | Path, revision: str, trusted: bool) -> Parts:
@@ -154,13 +228,17 @@ def _parts(checkpoint: str | Path, revision: str, trusted: bool) -> Parts:
     return Parts(tokenizer, images, template)
 
 
-def _loading_reason(error: Exception, attention: str) -> str:
+def _loading_reason(error: Exception, attention: str, quantized: Quantization | None) -> str:
     """Why a checkpoint does not load, and what helps where that is known."""
     reason = _reason(error)
     if isinstance(error, ImportError) and "torchvision" in str(error).lower():
         return "its processor needs torchvision: pip install torchvision"
     if attention != "eager" and "does not support an attention implementation" in reason:
         return f"{reason.split()[0]} does not support {attention}: use attention=eager"
+    if isinstance(error, ImportError) and quantized is not None and "pip install" not in reason:
+        return f"{reason}; its weights are quantised ({quantized.method}): {quantized.how_to_install}"
+    if attention not in SUPPORTED_ATTENTION and not isinstance(error, OSError):
+        return f"{reason.rstrip('.')}; attention=sdpa needs nothing beside torch"
     return reason
 
 

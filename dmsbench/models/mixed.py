@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from types import MappingProxyType
 from typing import Any, Protocol, cast
 
 import numpy as np
@@ -24,8 +23,6 @@ from dmsbench.models.stepwise import EachToken
 MIXINGS = ("mixture", "bias", "scale", "choice", "log_pool", "join")
 #: What has shares of its own: the answer, by the evidence at its first token, or each of its tokens.
 STEPS = ("first", "each")
-#: What schedulers weigh, by task.
-STEPS_OF = MappingProxyType({"vqa": "first", "captioning": "each"})
 #: What can be done with shares that change from token to token.
 STEPWISE = ("mixture", "log_pool")
 

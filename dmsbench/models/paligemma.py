@@ -16,6 +16,7 @@ from dmsbench.models.adapter import stop_tokens
 from dmsbench.models.base import Image, Prompt
 from dmsbench.models.decoder import DecoderAdapter, Prefill
 from dmsbench.models.padding import bias_of_keys, mean_of, padded
+from dmsbench.models.placing import to_device
 from dmsbench.models.prompts import PromptFormat
 
 #: The text models whose positions and masks are known to be driven as stock does it.
@@ -110,14 +111,14 @@ class PaliGemmaModel(DecoderAdapter):
     @torch.inference_mode()
     def encode(self, images: Sequence[Image]) -> PaliGemmaState:
         """Runs vision tower and projector once for N images (uint8, H×W×3)."""
-        values = self.pixel_values(images).to(self.device, self.model.dtype)
+        values = to_device(self.pixel_values(images), self.device, self.loaded.torch_dtype)
         tower: list[torch.Tensor] = []
         watched = self.model.model.multi_modal_projector.register_forward_pre_hook(
             lambda _projector, given: tower.append(given[0].mean(dim=1))
         )
         with watched:
             tokens = self.model.get_image_features(values, return_dict=True).pooler_output
-        return PaliGemmaState(tokens.to(self.head.weight.dtype), tower[0])
+        return PaliGemmaState(tokens.to(self.loaded.torch_dtype), tower[0])
 
     @torch.inference_mode()
     def prefill(
@@ -139,7 +140,7 @@ class PaliGemmaModel(DecoderAdapter):
         key_bias, exists, real = key_bias.to(self.device), exists.to(self.device), real.to(self.device)
         picks = torch.tensor(rows, device=self.device)
         embeds = torch.cat([state.tokens[picks], self._embed(ids.to(self.device))], dim=1)
-        mask = additive_mask(exists, key_bias, self.model.dtype)[:, None]
+        mask = additive_mask(exists, key_bias, self.loaded.torch_dtype)[:, None]
         # PaliGemma counts its positions from 1.
         positions = torch.arange(1, held + width + 1, device=self.device)[None].expand(len(prompts), -1)
         cache = DynamicCache()
@@ -147,7 +148,8 @@ class PaliGemmaModel(DecoderAdapter):
         lengths = real.sum(dim=1)
         last = hidden[torch.arange(len(prompts), device=self.device), lengths - 1]
         text = mean_of(hidden, evidence.to(self.device)) if pool else None
-        return Prefill(last, cache, key_bias, exists, held + lengths + 1, text)
+        own = torch.arange(len(prompts), device=self.device)
+        return Prefill(last, cache, key_bias, exists, held + lengths + 1, own, len(prompts), text)
 
     def pooled(self, state: PaliGemmaState) -> torch.Tensor:
         """The mean image token, (N, D)."""

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
 from abc import abstractmethod
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
 import torch
-from transformers import DynamicCache
 
 from dmsbench.fusion.attention_bias import additive_mask, modality_bias
 from dmsbench.models.base import Image, Prompt
-from dmsbench.models.cache import row_cache
+from dmsbench.models.cache import AllKeysKnownError, prefix_cache, row_cache
 from dmsbench.models.decoder import DecoderAdapter, Prefill
+from dmsbench.models.packs import Packs, packed
 from dmsbench.models.padding import mean_of, padded
 
 _Layer = tuple[torch.Tensor, torch.Tensor]
+#: Answer tokens that a cache of several rows has room for before it grows.
+STEPS_AT_ONCE = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,9 +58,10 @@ class PrefixAdapter(DecoderAdapter):
         self, embeds: torch.Tensor, positions: torch.Tensor | None = None
     ) -> tuple[tuple[torch.Tensor, torch.Tensor], ...]:
         """Keys and values of the prefixes (N, P, D), by layer; whatever stands behind a prefix is unseen."""
-        cache = DynamicCache(config=self.language_model.config)
+        cache = prefix_cache(self.language_model.config)
         given = {} if positions is None else {"position_ids": positions}
-        self.language_model(inputs_embeds=embeds, past_key_values=cache, use_cache=True, **given)
+        with contextlib.suppress(AllKeysKnownError):
+            self.language_model(inputs_embeds=embeds, past_key_values=cache, use_cache=True, **given)
         return tuple(cast(_Layer, (layer.keys, layer.values)) for layer in cast(Any, cache.layers))
 
     @torch.inference_mode()
@@ -79,28 +83,50 @@ class PrefixAdapter(DecoderAdapter):
         ids, real, evidence = padded(suffixes, width, self.processor.tokenizer.pad_token_id or 0)
         present = torch.tensor([self.present(prompt) for prompt in prompts])
         bias = modality_bias(weights, present)
-        none = torch.zeros(())
         which = torch.tensor(rows)
-        key_bias = torch.cat(
-            [
-                torch.where(state.image[which], bias[:, :1], none),
-                torch.where(evidence, bias[:, 1:], none),
-            ],
-            dim=1,
-        )
-        exists = torch.cat([state.exists[which], real], dim=1)
         first, lengths = state.next_position[which], real.sum(dim=1)
         self._check_positions(int((first + lengths).max()))
-        key_bias, exists = key_bias.to(self.device), exists.to(self.device)
-        at = torch.arange(prefix, prefix + width, device=self.device)
-        causal = torch.arange(prefix + width, device=self.device)[None, :] <= at[:, None]
-        mask = additive_mask(causal[None] & exists[:, None], key_bias[:, None], self.model.dtype)
-        cache = row_cache(state.cache, which.to(self.device), width + self.max_new_tokens)
-        positions = first[:, None] + torch.arange(width)
-        hidden = self._run(self._embed(ids.to(self.device)), mask, positions.to(self.device), cache)
-        last = hidden[torch.arange(len(prompts), device=self.device), lengths.to(self.device) - 1]
-        text = mean_of(hidden, evidence.to(self.device)) if pool else None
-        return Prefill(last, cache, key_bias, exists, (first + lengths).to(self.device), text)
+        packs = packed(rows, lengths.tolist(), prefix)
+        row, token = real.nonzero(as_tuple=True)
+        place = packs.offset[row] + token
+        exists = torch.cat([state.exists[which], real.new_zeros(len(rows), packs.width)], dim=1)
+        key_bias = torch.where(state.image[which], bias[:, :1], torch.zeros(()))
+        key_bias = torch.cat([key_bias, key_bias.new_zeros(len(rows), packs.width)], dim=1)
+        exists[row, prefix + place] = True
+        key_bias[row, prefix + place] = torch.where(evidence, bias[:, 1:], torch.zeros(()))[row, token]
+        at = packs.pack[row], place
+        # Places without a token are some row's: what they see is finite, and nobody looks at them.
+        whose = torch.zeros(len(packs), packs.width, dtype=torch.long)
+        positions = torch.zeros_like(whose)
+        whose[at], positions[at] = row, first[row] + token
+        exists, key_bias, whose, row, token = self._on_device(exists, key_bias, whose, row, token)
+        ahead = torch.arange(prefix + packs.width, device=self.device)
+        causal = ahead <= ahead[prefix:, None]
+        mask = additive_mask(causal & exists[whose], key_bias[whose], self.loaded.torch_dtype)
+        embedded = self._embed(ids.to(self.device))
+        at = at[0].to(self.device), at[1].to(self.device)
+        tokens = embedded.new_zeros(*whose.shape, embedded.shape[-1])
+        tokens[at] = embedded[row, token]
+        cache = row_cache(state.cache, packs.images.to(self.device), self._room(packs))
+        hidden = self._run(tokens, mask, positions.to(self.device), cache)
+        pack, offset, lengths = self._on_device(packs.pack, packs.offset, lengths)
+        last = hidden[pack, offset + lengths - 1]
+        text = None
+        if pool:
+            spread = hidden.new_zeros(*embedded.shape[:2], hidden.shape[-1])
+            spread[row, token] = hidden[at]
+            text = mean_of(spread, evidence.to(self.device))
+        following = first.to(self.device) + lengths
+        return Prefill(last, cache, key_bias, exists, following, pack, len(packs), text)
+
+    def _room(self, packs: Packs) -> int:
+        """Places for the rows' own tokens: where many rows share a cache most answers end early."""
+        abreast = int(torch.bincount(packs.pack).max())
+        steps = self.max_new_tokens if abreast == 1 else min(self.max_new_tokens, STEPS_AT_ONCE)
+        return packs.width + abreast * steps
+
+    def _on_device(self, *tensors: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        return tuple(tensor.to(self.device) for tensor in tensors)
 
     def corner_key(self, state: PrefixState, row: int, prompt: Prompt, modality: int) -> Hashable:
         """Equal for rows that one modality alone cannot tell apart.

@@ -14,10 +14,16 @@ from dmsbench.models.dual_encoder import DualEncoder
 from dmsbench.models.fitted import FittedFolder, load_fitted
 from dmsbench.models.fitted_rivals import load_rivals
 from dmsbench.models.item_evidence import ItemReader
-from dmsbench.models.loading import model_type
+from dmsbench.models.loading import how_loaded, model_type
 from dmsbench.models.retrieval import RetrievalAdapter
 from dmsbench.models.retriever import PointRetriever
-from dmsbench.models.spec import CHECKPOINTS, RETRIEVAL_TYPES, ModelSpec, checkpoint_folder, own_scheduler
+from dmsbench.models.spec import (
+    CHECKPOINTS,
+    RETRIEVAL_TYPES,
+    ModelSpec,
+    checkpoint_folder,
+    own_scheduler,
+)
 from dmsbench.models.weighing import AtPoint, ByEvidence, Weigher
 
 TASK = "retrieval"
@@ -56,8 +62,7 @@ class RetrievalZoo:
     def adapter(self, spec: ModelSpec) -> RetrievalAdapter:
         """The checkpoint of a specification, without any weighing."""
         place = checkpoint_folder(spec.checkpoint) if spec.checkpoint in CHECKPOINTS else spec.checkpoint
-        revision = spec.options.get("revision", "")
-        kind = model_type(place, revision or "main")
+        kind = model_type(place, spec.options.get("revision", "main"))
         if kind not in RETRIEVAL_TYPES:
             raise ModelError(
                 f"model '{spec.name}': checkpoints of type '{kind}' do not retrieve; use one of "
@@ -67,26 +72,15 @@ class RetrievalZoo:
             raise ModelError(
                 f"model '{spec.name}': option 'depth' is of a second stage, which only BLIP-2 has"
             )
-        dtype, attention = spec.options.get("dtype", "float32"), spec.options.get("attention", "sdpa")
+        how = how_loaded(place, spec.options)
         depth = int(spec.options.get("depth", DEPTH))
-        key = (spec.checkpoint, dtype, attention, revision, str(depth))
+        key = (spec.checkpoint, str(depth), *(f"{name}={value}" for name, value in sorted(how.items())))
         if key not in self._adapters:
-            self._adapters[key] = self._loaded(kind, place, dtype, attention, revision or None, depth)
+            if kind == "blip-2":
+                self._adapters[key] = Blip2RetrievalModel(place, device=self.device, depth=depth, **how)
+            else:
+                self._adapters[key] = DualEncoder(place, device=self.device, **how)
         return self._adapters[key]
-
-    def _loaded(
-        self, kind: str, place: str | Path, dtype: str, attention: str, revision: str | None, depth: int
-    ) -> RetrievalAdapter:
-        if kind == "blip-2":
-            return Blip2RetrievalModel(
-                place,
-                device=self.device,
-                dtype=dtype,
-                attention=attention,
-                revision=revision,
-                depth=depth,
-            )
-        return DualEncoder(place, device=self.device, dtype=dtype, attention=attention, revision=revision)
 
 
 def _check(spec: ModelSpec) -> None:

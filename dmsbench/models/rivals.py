@@ -13,8 +13,9 @@ from dmsbench.fusion.rivals import LateFusion, MlaEntropy, QmfEnergy, TrustedFus
 from dmsbench.models.blind import BlindModel, Mixing
 from dmsbench.models.fitted import FittedFolder
 from dmsbench.models.fitted_rivals import load_rivals
-from dmsbench.models.mixed import STEPS_OF, STEPWISE, Mixable, MixedModel
+from dmsbench.models.mixed import STEPWISE, Mixable, MixedModel
 from dmsbench.models.spec import ModelSpec
+from dmsbench.tasks.catalogue import task_of
 
 #: Rivals with nothing to fit, by the name that ``fusion=`` gives them.
 _PLAIN: Mapping[str, Callable[..., PointScheduler]] = MappingProxyType(
@@ -52,7 +53,7 @@ def rival(
     if fitted is None or folder is None:
         scheduler = _PLAIN[spec.fusion](experts=experts)
         mixing = "join" if spec.fusion == "tmc" else mixing
-        steps = STEPS_OF[task]
+        steps = task_of(task).steps
         if steps == "each" and mixing not in STEPWISE:
             raise ModelError(
                 f"model '{spec.name}': fusion={spec.fusion} joins opinions about one token, and captions are "

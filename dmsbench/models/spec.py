@@ -86,15 +86,55 @@ OPTIONS: Mapping[str, str] = MappingProxyType(
         "alpha": "weight of confidence in the rule (dms)",
         "beta": "weight of uncertainty in the rule (dms)",
         "passes": "Monte Carlo dropout passes, at least 2 (dms)",
-        "dtype": "float32, float16 or bfloat16",
-        "attention": "sdpa or eager",
+        "dtype": "float32, float16, bfloat16 or auto, the checkpoint's own; by default float32, of a "
+        "checkpoint that is quantised already its own",
+        "attention": "sdpa or eager; static fusion takes flash_attention_2, flash_attention_3, "
+        "flash_attention_4 and flex_attention too, where the checkpoint does",
         "revision": "commit, branch or tag of a hub checkpoint",
+        "device_map": "auto, balanced, balanced_low_0 or sequential: spread over the devices that there are, "
+        "then RAM, then disk (accelerate)",
+        "max_memory": "what a device may hold, as 0:20GiB+1:20GiB+cpu:60GiB (device_map)",
+        "offload_folder": "folder for what goes to disk and has to be written anew (device_map)",
+        "quantization": "bitsandbytes-8bit, bitsandbytes-4bit, torchao-int8, torchao-int8-dynamic, "
+        "torchao-float8, quanto-int8 or fp8, while loading; what is quantised already (AWQ, "
+        "GPTQ, FP8, compressed-tensors …) loads as it is",
         "max_new_tokens": "longest answer, in tokens",
         "depth": "how many of the first stage's best the second judges; 0: none (retrieval, BLIP-2)",
     }
 )
-#: Options that say how a checkpoint is loaded; the others say how its modalities are fused.
-LOADING = ("dtype", "attention", "revision", "max_new_tokens", "depth")
+#: Options that say how a checkpoint is loaded, and those and what else of it is not how modalities are fused.
+HOW_LOADED = (
+    "dtype",
+    "attention",
+    "revision",
+    "device_map",
+    "max_memory",
+    "offload_folder",
+    "quantization",
+)
+LOADING = (*HOW_LOADED, "max_new_tokens", "depth")
+#: Attention implementations of transformers, the first two with a bias; which of them a checkpoint takes and
+#: a machine has is found out when it is loaded.
+ATTENTIONS = (
+    "sdpa",
+    "eager",
+    "flash_attention_2",
+    "flash_attention_3",
+    "flash_attention_4",
+    "flex_attention",
+)
+#: How accelerate spreads a model.
+DEVICE_MAPS = ("auto", "balanced", "balanced_low_0", "sequential")
+#: How weights can be quantised while they are loaded: a library and what it makes of them.
+QUANTIZATIONS = (
+    "bitsandbytes-8bit",
+    "bitsandbytes-4bit",
+    "torchao-int8",
+    "torchao-int8-dynamic",
+    "torchao-float8",
+    "quanto-int8",
+    "fp8",
+)
 #: Rivals of DMS: what weighs the answers of the corners (``fusion.rivals``).
 RIVALS = ("late", "mla", "qmf", "tmc")
 #: Rivals and controls that a fit makes beside its scheduler.
@@ -125,8 +165,10 @@ _CHOICES = MappingProxyType(
         "mixing": ("mixture", "bias", "scale", "choice"),
         "pooling": ("probability", "logit"),
         "points": ("corners", "all"),
-        "dtype": ("float32", "float16", "bfloat16"),
-        "attention": ("sdpa", "eager"),
+        "dtype": ("float32", "float16", "bfloat16", "auto"),
+        "attention": ATTENTIONS,
+        "device_map": DEVICE_MAPS,
+        "quantization": QUANTIZATIONS,
     }
 )
 
@@ -190,6 +232,8 @@ def checkpoint_folder(name: str) -> Path:
 def own_scheduler(checkpoint: str, task: str) -> Path | None:
     """The scheduler for a task in a checkpoint's folder, None where there is none."""
     folder = checkpoint_folder(checkpoint) if checkpoint in CHECKPOINTS else Path(checkpoint)
+    if task not in OWN_SCHEDULERS:
+        return None
     found = folder / OWN_SCHEDULERS[task]
     return found if _is_folder(str(found)) and (found / FIT_FILE).is_file() else None
 
@@ -276,6 +320,9 @@ def _check_together(text: str, checkpoint: str, options: Mapping[str, str]) -> N
         )
     if fusion == "fixed" and "weight" not in options:
         raise DmsbenchError(f"model '{text}': fusion=fixed needs weight=, the image's share from 0 to 1")
+    for key in ("max_memory", "offload_folder"):
+        if key in options and "device_map" not in options:
+            raise DmsbenchError(f"model '{text}': option '{key}' needs device_map=auto")
     brought = any(own_scheduler(checkpoint, task) for task in OWN_SCHEDULERS)
     if fusion in FITTED and "scheduler" not in options and not brought:
         raise DmsbenchError(

@@ -13,13 +13,12 @@ from transformers import GenerationConfig
 
 from dmsbench.data.base import SampleError
 from dmsbench.errors import ModelError
-from dmsbench.fusion.attention_bias import SUPPORTED_ATTENTION
-from dmsbench.models.adapter import DTYPES, stop_tokens
+from dmsbench.models.adapter import stop_tokens
 from dmsbench.models.base import Answers, Image, Prompt
-from dmsbench.models.identity import hash_config, hash_processor, hash_weights
+from dmsbench.models.load_options import LoadOptions
 from dmsbench.models.loading import load_any
+from dmsbench.models.placing import to_device
 from dmsbench.models.prompts import body, markup, refuse_markup
-from dmsbench.models.trust import hash_code
 
 
 class StaticModel:
@@ -38,29 +37,18 @@ class StaticModel:
         self,
         checkpoint: str | Path,
         *,
-        device: str = "cpu",
-        dtype: str = "float32",
-        attention: str = "sdpa",
-        revision: str | None = None,
         max_new_tokens: int = 16,
+        **how: Any,
     ) -> None:
-        if dtype not in DTYPES:
-            raise ModelError(f"unknown dtype '{dtype}': use float32, float16 or bfloat16")
-        if attention not in SUPPORTED_ATTENTION:
-            raise ModelError(f"unknown attention implementation '{attention}': use sdpa or eager")
-        self.processor, self.model = load_any(checkpoint, revision or "main", DTYPES[dtype], attention)
-        self.model.requires_grad_(False).train(False).to(device)
-        self.device = torch.device(device)
-        self.checkpoint = str(checkpoint)
-        self.dtype, self.attention, self.revision = dtype, attention, revision
-        self.max_new_tokens = max_new_tokens
+        self.loaded = load_any(checkpoint, LoadOptions(**how))
+        self.processor, self.model, self.device = (
+            self.loaded.processor,
+            self.loaded.model,
+            self.loaded.device,
+        )
+        self.checkpoint, self.max_new_tokens = str(checkpoint), max_new_tokens
         self.stops = stop_tokens(self.model)
-        self.weights_hash = hash_weights(self.model)
-        self.processor_hash = hash_processor(self.processor)
-        self.config_hash = hash_config(self.model.config)
-        self.code_hash = hash_code(self.model, self.processor)
-        hashes = f"{self.weights_hash}:{self.config_hash}:{self.processor_hash}:{self.code_hash or ''}"
-        self.state_key = f"{hashes}:{dtype}:{device}:{attention}"
+        self.state_key = self.loaded.key
         self._markup = markup(self.processor.tokenizer)
         # An answer goes on right behind its prompt.
         self.processor.tokenizer.padding_side = "left"
@@ -85,13 +73,7 @@ class StaticModel:
         return {
             "family": self.model.config.model_type,
             "scheduling": "static only",
-            "weights": self.weights_hash,
-            "config": self.config_hash,
-            "processor": self.processor_hash,
-            **({"remote_code": self.code_hash} if self.code_hash else {}),
-            "dtype": self.dtype,
-            "attention": self.attention,
-            "device": self.device.type,
+            **self.loaded.settings(),
             "prompt": self.processor.chat_template,
             "generation": {
                 "method": "greedy",
@@ -159,7 +141,7 @@ class StaticModel:
             processor_kwargs={"padding": True},
         )
         self._check_positions(inputs["input_ids"].shape[1])
-        inputs = inputs.to(self.device, dtype=self.model.dtype)
+        inputs = {name: self._moved(values) for name, values in inputs.items()}
         out = self.model.generate(**inputs, return_dict_in_generate=True, output_logits=True)
         steps = torch.stack(out.logits, dim=1).float().log_softmax(dim=-1)
         best = steps.topk(2, dim=-1).values.cpu()
@@ -175,6 +157,15 @@ class StaticModel:
         return Answers(
             tuple(text.strip() for text in texts), np.array(sure, np.float32), np.array(gaps, np.float32)
         )
+
+    def _moved(self, values: Any) -> Any:
+        """Part of a processor's output where the model is: numbers as it takes them, ids as they are."""
+        if isinstance(values, list):
+            return [self._moved(value) for value in values]
+        if not isinstance(values, torch.Tensor):
+            return values
+        dtype = self.loaded.torch_dtype if values.is_floating_point() else values.dtype
+        return to_device(values, self.device, dtype)
 
     def _check_positions(self, prompt: int) -> None:
         most = getattr(self.model.config.get_text_config(), "max_position_embeddings", None)

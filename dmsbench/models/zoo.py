@@ -6,9 +6,10 @@ import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from dmsbench.errors import ModelError
+from dmsbench.fusion.attention_bias import SUPPORTED_ATTENTION
 from dmsbench.fusion.rule_mixture import RuleMixture
 from dmsbench.fusion.schedulers import RuleScheduler
 from dmsbench.models.adapter import Adapter
@@ -20,8 +21,8 @@ from dmsbench.models.fitted import FittedFolder, load_fitted
 from dmsbench.models.fixed import FixedModel
 from dmsbench.models.idefics3 import Idefics3Model, SmolVlmModel
 from dmsbench.models.llava import LlavaModel
-from dmsbench.models.loading import model_type
-from dmsbench.models.mixed import STEPS_OF, STEPWISE, MixedModel
+from dmsbench.models.loading import OtherProcessorError, how_loaded, model_type
+from dmsbench.models.mixed import STEPWISE, MixedModel
 from dmsbench.models.paligemma import PaliGemmaModel
 from dmsbench.models.probed import ProbedModel
 from dmsbench.models.qwen2_vl import Qwen2VlModel, Qwen25VlModel
@@ -39,13 +40,10 @@ from dmsbench.models.spec import (
     own_scheduler,
 )
 from dmsbench.models.static import StaticModel
+from dmsbench.tasks.catalogue import is_foreign, task_of
 
 #: Where a checkpoint folder keeps the rule's hyperparameters, chosen on validation.
 SCHEDULER_FILE = "scheduler.json"
-#: The options that decide how a checkpoint is loaded; models that agree in them share its adapter.
-_DEFAULTS = {"dtype": "float32", "attention": "sdpa", "revision": ""}
-#: The longest answer where the specification does not say it: a caption is a sentence or two.
-_LONGEST = MappingProxyType({"vqa": "16", "captioning": "64"})
 #: The adapter of each model type, as a checkpoint's config names it; all others are ``StaticModel``.
 _ADAPTERS: Mapping[str, type[Adapter]] = MappingProxyType(
     {
@@ -74,11 +72,16 @@ class Zoo:
     def load(self, spec: ModelSpec) -> VisionLanguageModel:
         """The model of a specification; raises ModelError where it, or its scheduler, cannot be loaded."""
         if (endpoint := spec.endpoint) is not None:
-            return EndpointModel(endpoint, max_new_tokens=int(_LONGEST[self.task]))
+            return EndpointModel(endpoint, max_new_tokens=task_of(self.task).longest)
         if spec.fusion == "static":
-            if _type_of(spec) not in _ADAPTERS:
+            # Where nothing is weighted any attention will do.
+            biased = spec.options.get("attention", "sdpa") in SUPPORTED_ATTENTION
+            if _type_of(spec) not in _ADAPTERS or not biased:
                 return self._kept(self._static, StaticModel, spec)
-            return self.adapter(spec)
+            try:
+                return self.adapter(spec)
+            except OtherProcessorError:  # as of Pixtral, a LLaVA by its type
+                return self._kept(self._static, StaticModel, spec)
         adapter = self.adapter(spec)
         weighted = ScaledAdapter(adapter) if spec.options.get("mixing") == "scale" else adapter
         if spec.point is not None:
@@ -101,7 +104,7 @@ class Zoo:
             raise ModelError(f"model '{spec.name}': passes must be at least 2")
         rule = RuleScheduler(alpha, beta)
         monte_carlo = MonteCarlo() if passes is None else MonteCarlo(passes=int(passes))
-        steps = STEPS_OF[self.task]
+        steps = task_of(self.task).steps
         mixing = spec.options.get("mixing", "bias" if steps == "first" else "mixture")
         _check_steps(spec, mixing, steps)
         if mixing in ("mixture", "choice"):
@@ -136,8 +139,14 @@ class Zoo:
         if spec.fusion in FITTED or (spec.fusion == "dms" and others):
             raise ModelError(
                 f"model '{spec.name}': {spec.checkpoint} brings a scheduler for {' and '.join(others)}, none "
-                f"for {self.task}: fit one (dmsbench fit) and give scheduler=DIR"
-                + (", or ask for the rule by alpha= or beta=" if spec.fusion == "dms" else "")
+                f"for {self.task}: "
+                + " or ".join(
+                    [
+                        *([] if is_foreign(self.task) else ["fit one (dmsbench fit) and give scheduler=DIR"]),
+                        *(["ask for the rule by alpha= or beta="] if spec.fusion == "dms" else []),
+                    ]
+                    or ["use another fusion: there are no fits for tasks of other packages"]
+                )
             )
 
     def _folder(self, adapter: Adapter, folder: Path) -> FittedFolder:
@@ -154,20 +163,12 @@ class Zoo:
         return fitted
 
     def _kept(self, kept: dict[tuple[str, ...], _Model], family: type[_Model], spec: ModelSpec) -> _Model:
-        given: dict[str, str] = {
-            option: spec.options.get(option, default)
-            for option, default in {**_DEFAULTS, "max_new_tokens": _LONGEST[self.task]}.items()
-        }
-        key = (spec.checkpoint, *given.values())
+        how: dict[str, Any] = {**how_loaded(_folder_or_id(spec), spec.options)}
+        longest = spec.options.get("max_new_tokens", str(task_of(self.task).longest))
+        # Models that agree in how the checkpoint is loaded share its adapter.
+        key = (spec.checkpoint, longest, *(f"{name}={value}" for name, value in sorted(how.items())))
         if key not in kept:
-            kept[key] = family(
-                _folder_or_id(spec),
-                device=self.device,
-                dtype=given["dtype"],
-                attention=given["attention"],
-                revision=given["revision"] or None,
-                max_new_tokens=int(given["max_new_tokens"]),
-            )
+            kept[key] = family(_folder_or_id(spec), device=self.device, max_new_tokens=int(longest), **how)
         return kept[key]
 
 

@@ -102,7 +102,8 @@ def read_run(folder: RunFolder, manifest: Mapping[str, Any], *, full: bool = Tru
     types = {name: model.types for name, model in models.items() if model.types is not None}
     searches = {name: model.searches for name, model in models.items() if model.searches is not None}
     info = info_of(manifest)
-    calibrated = full and identity["task"] == "vqa"
+    asks = "vqa" in (identity["task"], manifest.get("samples_as"))
+    calibrated = full and asks
     return RunScores(
         folder=folder,
         manifest=manifest,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from dmsbench.data.base import Sample
@@ -12,6 +13,7 @@ from dmsbench.runner.recall import ContentKey, content_key
 from dmsbench.runner.records import LEFT_OUT
 from dmsbench.runner.rows import Outcome
 from dmsbench.runner.views import ABSENT_HASH, NOT_SHOWN, ImageView, TextView, Views
+from dmsbench.tasks.base import as_it_is
 from dmsbench.truth import Truth
 
 __all__ = ["Cell", "cells_of"]
@@ -27,6 +29,8 @@ class Cell:
     text: TextView
     #: Why it is left out, if it is.
     left_out: str | None = None
+    #: What the task makes of the question as it is shown.
+    asked: Callable[[str], str] = as_it_is
 
     @property
     def key(self) -> ContentKey:
@@ -49,25 +53,32 @@ class Cell:
     @property
     def prompt(self) -> Prompt:
         return Prompt(
-            self.text.question,
+            self.asked(self.text.question),
             self.text.context,
             has_image=self.image.hash != ABSENT_HASH,
             has_text=self.text.present,
         )
 
 
-def cells_of(views: Views, truth: Truth, block: Block, plan: ImagePlan) -> list[Cell]:
+def cells_of(
+    views: Views,
+    truth: Truth,
+    block: Block,
+    plan: ImagePlan,
+    asked: Callable[[str], str] = as_it_is,
+) -> list[Cell]:
     """The rows of an image view of a block: each sample under each text view, every image made once."""
     images: dict[str, ImageView] = {}
     cells = []
+    texts = [(text, list(filter(truth.concerns, (plan.image, text)))) for text in plan.texts]
     for sample in block.samples:
-        for text in plan.texts:
-            reason = truth.reason(sample, plan.image, text)
+        for text, concerned in texts:
+            reason = truth.reason(sample, *concerned) if concerned else None
             if reason is not None:
                 clean = TextView(sample.question, sample.context, True, "", False)
                 cells.append(Cell(sample, text, NOT_SHOWN, clean, reason))
                 continue
             if sample.group not in images:
                 images[sample.group] = views.image(sample.group, plan.image)
-            cells.append(Cell(sample, text, images[sample.group], views.text(sample, text)))
+            cells.append(Cell(sample, text, images[sample.group], views.text(sample, text), asked=asked))
     return cells

@@ -22,6 +22,7 @@ from dmsbench.runner.recall import ContentKey, recalled
 from dmsbench.runner.rows import Outcome, RowBuilder
 from dmsbench.runner.store import RunFolder
 from dmsbench.runner.views import ABSENT_HASH, Views
+from dmsbench.tasks.base import as_it_is
 from dmsbench.truth import Truth
 
 #: Pairs of prompt tokens in a batch, padding included: what attention's memory grows with. Without it one
@@ -46,11 +47,13 @@ class LocalEngine:
         batch_size: int,
         build: RowBuilder,
         truth: Truth,
+        asked: Callable[[str], str] = as_it_is,
         conduct: Conduct | None = None,
         on_progress: Callable[[Progress], None] = lambda _progress: None,
     ) -> None:
         self.folder, self.views, self.arms = folder, views, tuple(arms)
         self.build, self.truth, self.on_progress = build, truth, on_progress
+        self.asked = asked
         self.conduct = conduct or Conduct()
         self.tally = Tally()
         self._memory: dict[str, dict[ContentKey, Outcome]] = {}
@@ -100,7 +103,7 @@ class LocalEngine:
         if not todo:
             return
         self._recall([arm for arm, _ in todo], block)
-        cells = cells_of(self.views, self.truth, block, plan)
+        cells = cells_of(self.views, self.truth, block, plan, self.asked)
         self._answer([arm for arm, _ in todo], cells)
         for arm, key in todo:
             memory = self._memory[arm.name]

@@ -113,6 +113,7 @@ def check_identities(left: Mapping[str, Any], right: Mapping[str, Any], names: t
     for key, word in (
         ("suite", "suite"),
         ("task", "task"),
+        ("task_version", "version of the task"),
         ("dataset", "data set"),
         ("seed", "seed"),
         ("score", "score"),

@@ -19,6 +19,7 @@ from dmsbench.runner.scoring import configured, on_split
 from dmsbench.runner.store import RunFolder, digest
 from dmsbench.size_limits import check_size
 from dmsbench.suite import Suite
+from dmsbench.tasks.catalogue import is_foreign, task_of
 from dmsbench.tasks.scorers import Scorer, scorer
 from dmsbench.truth import LeftOut, Truth, included_though_false, left_out, lines
 
@@ -83,6 +84,7 @@ def prepare(suite: Suite, out: Path) -> Job:
         # Left out where all is default, so that what was made before there were settings stays valid.
         **({"settings": settings} if settings else {}),
         **_searched(suite),
+        **_brought(suite),
     }
     truth = Truth.of(suite, dataset.samples)
     lost = tuple(left_out(truth, samples, suite.conditions))
@@ -118,6 +120,7 @@ def key_maker(job: Job, name: str, settings: dict[str, Any]) -> Callable[[Block,
         "profile": job.suite.profile,
         "libraries": dict(libraries()),
         **_searched(job.suite),
+        **_brought(job.suite),
     }
     known: dict[tuple[int, View], tuple[Block, ImagePlan, str]] = {}
 
@@ -158,11 +161,16 @@ def _searched(suite: Suite) -> dict[str, Any]:
     return {} if suite.retrieval is None else {"retrieval": suite.retrieval.model_dump(mode="json")}
 
 
+def _brought(suite: Suite) -> dict[str, Any]:
+    """Of another package's task what it is and whose: prompts and what is read of answers hang on it."""
+    return {"task_version": task_of(suite.task).signature} if is_foreign(suite.task) else {}
+
+
 def _asked(suite: Suite) -> str:
     if suite.retrieval is None:
         return ""
     return f" for {' and '.join(name for name, side in suite.retrieval if side)}"
 
 
-def _versions(names: Iterable[str]) -> dict[str, int]:
-    return {name: corruptions.get(name).version for name in sorted(names)}
+def _versions(names: Iterable[str]) -> dict[str, int | str]:
+    return {name: corruptions.version_of(name) for name in sorted(names)}

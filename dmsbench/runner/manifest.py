@@ -12,21 +12,32 @@ import corruptions
 from dmsbench import __version__
 from dmsbench.libraries import libraries
 from dmsbench.models.spec import ModelSpec
+from dmsbench.plugins import DATASETS, GROUPS, SCORES, TASKS, offered
 from dmsbench.runner.job import Job
 from dmsbench.runner.plan import Block, ImagePlan, Plan
 from dmsbench.runner.scoring import chance_of, searches
 from dmsbench.runner.store import MANIFEST, MANIFEST_FORMAT, RUNNING, digest
 from dmsbench.suite import Suite
+from dmsbench.tasks.catalogue import form, is_foreign
+from dmsbench.tasks.scorers import is_builtin
+
+_OWN = frozenset(corruptions.names())
 
 __all__ = ["environment", "merged", "model_entry", "parts_of"]
 
 
-def model_entry(spec: ModelSpec, settings: dict[str, Any]) -> dict[str, Any]:
-    """What the manifest says of a model before its work is done."""
+def model_entry(
+    spec: ModelSpec, settings: dict[str, Any], loaded: dict[str, Any] | None = None
+) -> dict[str, Any]:
+    """What the manifest says of a model before its work is done.
+
+    ``loaded``: what does not decide its answers, such as the hub's commit and where its weights lie.
+    """
     return {
         "spec": str(spec),
         "fingerprint": digest(settings),
         "settings": settings,
+        **({"loaded": loaded} if loaded else {}),
         "environment": environment(),
         "status": RUNNING,
         "parts": [],
@@ -74,7 +85,28 @@ def merged(job: Job, entries: dict[str, dict[str, Any]]) -> dict[str, Any]:
         # With it another score's chance is known without the data.
         **({"searches": searches(job.dataset, job.suite.retrieval)} if job.suite.retrieval else {}),
         "environment": environment(),
+        **_brought(job),
         "models": models | entries,
+    }
+
+
+def _brought(job: Job) -> dict[str, Any]:
+    """What other packages brought but models, which say it themselves; and what a task of theirs asks.
+
+    Reports read the latter: they need not load the package.
+    """
+    suite = job.suite
+    used = [
+        *([(DATASETS, suite.dataset.name)] if suite.dataset.foreign else []),
+        *([(TASKS, suite.task)] if is_foreign(suite.task) else []),
+        *([(SCORES, suite.score)] if not is_builtin(suite.score) else []),
+        *((GROUPS["corruptions"], name) for name in suite.corruption_names if name not in _OWN),
+    ]
+    # A task may bring scores of its own, which no entry point names.
+    found = {f"{group}:{name}": offered(group)[name].origin for group, name in used if name in offered(group)}
+    return {
+        **({"plugins": found} if found else {}),
+        **({"samples_as": form(suite.task)} if is_foreign(suite.task) else {}),
     }
 
 

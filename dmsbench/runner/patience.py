@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import sys
@@ -73,9 +74,14 @@ class Patience:
                 raise
             return None, _trouble(error)
         except Exception as error:  # noqa: BLE001 a model may raise anything, and it costs what was asked
-            return None, _trouble(error)
-        self._in_a_row = 0
-        return found, None
+            trouble = _trouble(error)
+        else:
+            self._in_a_row = 0
+            return found, None
+        # Not before the error is gone: its traceback holds what the call had allocated.
+        if trouble.memory:
+            _free()
+        return None, trouble
 
     @contextmanager
     def _limited(self, what: str) -> Iterator[None]:
@@ -139,13 +145,12 @@ def _trouble(error: Exception) -> Trouble:
     reason = next(iter(str(error).strip().splitlines()), "")
     text = f"{type(error).__name__}: {reason}".strip().removesuffix(":")
     memory = isinstance(error, MemoryError) or any(words in text.lower() for words in _OUT_OF_MEMORY)
-    if memory:
-        _free()
     return Trouble(text, memory)
 
 
 def _free() -> None:
     """Hands back what a failed batch left in the accelerator's cache: the smaller one may need it whole."""
+    gc.collect()  # an error that was caught and raised anew may hold its frames in a ring
     torch = sys.modules.get("torch")
     if torch is not None and torch.cuda.is_initialized():
         torch.cuda.empty_cache()

@@ -25,6 +25,7 @@ from dmsbench.runner.records import SCHEMA, scored
 from dmsbench.runner.scoring import chance_of, chance_of_searches, configured, on_split
 from dmsbench.runner.store import MANIFEST, RunFolder, digest
 from dmsbench.suite import Suite
+from dmsbench.tasks.catalogue import form, task_of
 from dmsbench.tasks.scorers import Scorer, chance_under, scorer
 
 __all__ = ["Rescored", "is_rescored", "rescore", "scorer_of", "with_score"]
@@ -93,25 +94,42 @@ def rescore(source: RunFolder, name: str) -> Rescored:
 
 
 def scorer_of(manifest: Mapping[str, Any], name: str, path: Path) -> tuple[Scorer, Dataset | None]:
-    """The score of this name on a run's data, and of captions those data; ``path`` names it in messages.
+    """The score of this name on a run's data, and those data where it hangs on their texts; ``path`` names it
+    in messages.
 
-    Raises UnknownNameError for a score that the run's task does not have, SuiteError and DmsbenchError for
-    captions that cannot be scored by it: see ``_captions``.
+    Raises UnknownNameError for a score that the run's task does not have, DmsbenchError where a package's task
+    is another than the one that was asked, SuiteError and DmsbenchError for texts that cannot be scored by it:
+    see ``_texts``.
     """
+    _check_task(manifest, path)
     score = scorer(name, manifest["identity"]["task"])
-    if score.task != "captioning":
-        return score, None
-    dataset = _captions(manifest, name, path)
-    return on_split(score, dataset), dataset
+    dataset = _texts(manifest, name, path) if _hangs_on_texts(score) else None
+    return (score if dataset is None else on_split(score, dataset)), dataset
 
 
-def _captions(manifest: Mapping[str, Any], name: str, path: Path) -> Dataset:
-    """The data set of a run of captions.
+def _check_task(manifest: Mapping[str, Any], path: Path) -> None:
+    """Raises DmsbenchError where a package's task is another than the one that was asked."""
+    task = manifest["identity"]["task"]
+    asked = manifest["identity"].get("task_version")
+    if asked is not None and task_of(task).signature != asked:
+        raise DmsbenchError(
+            f"{path}: task '{task}' was {asked} in this run and is {task_of(task).signature} here: install "
+            "the former to rescore it"
+        )
+
+
+def _hangs_on_texts(score: Scorer) -> bool:
+    """Whether a score, or its chance, takes something from the texts of the whole data set."""
+    return score.of_split is not None or form(score.task) == "captioning"
+
+
+def _texts(manifest: Mapping[str, Any], name: str, path: Path) -> Dataset:
+    """The data set of a run whose score hangs on all its texts, as that of captions does.
 
     Raises SuiteError where it cannot have this score, DmsbenchError where it is no longer what it was.
     """
     config = Suite.model_validate(manifest["suite"]).changed(score=name).dataset
-    dataset = configured(config, "captioning")
+    dataset = configured(config, manifest["identity"]["task"])
     if dataset.fingerprint != manifest["dataset"]["fingerprint"]:
         raise DmsbenchError(f"{path}: its data set has changed since, and {name} hangs on all of it")
     return dataset

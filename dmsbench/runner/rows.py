@@ -82,7 +82,7 @@ def row_builder(score: Scorer) -> RowBuilder:
     """Builds columns, scoring each ok row by prediction and references, or by its rank: see ``scored``."""
 
     def build(model: str, image_view: View, cells: Sequence[Cell]) -> dict[str, list[Any]]:
-        columns: dict[str, list[Any]] = {name: [] for name in SCHEMA.names}
+        rows = []
         for sample, text_view, image, text, outcome in cells:
             value = None
             if outcome.status == "ok":
@@ -113,8 +113,8 @@ def row_builder(score: Scorer) -> RowBuilder:
                 outcome.rank,
                 sample.direction,
             )
-            for name, entry in zip(SCHEMA.names, row, strict=True):
-                columns[name].append(entry)
-        return columns
+            rows.append(row)
+        columns = map(list, zip(*rows, strict=True)) if rows else ([] for _ in SCHEMA)
+        return dict(zip(SCHEMA.names, columns, strict=True))
 
     return build

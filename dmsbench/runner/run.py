@@ -9,10 +9,12 @@ from typing import Any
 
 from dmsbench.data import Dataset
 from dmsbench.errors import DmsbenchError
+from dmsbench.models.loaded import origin_of
 from dmsbench.models.spec import ModelSpec, parse
 from dmsbench.models.zoo import Zoo, pick_device
 from dmsbench.runner.ahead import Ahead
 from dmsbench.runner.arms import Arm, Progress, Tally
+from dmsbench.runner.batch_size import automatic_batch_size
 from dmsbench.runner.conduct import Conduct
 from dmsbench.runner.engine import LocalEngine
 from dmsbench.runner.job import Job, key_maker, prepare
@@ -23,6 +25,7 @@ from dmsbench.runner.rows import row_builder
 from dmsbench.runner.store import COMPLETE, STOPPED, RunFolder
 from dmsbench.runner.views import Views
 from dmsbench.suite import RetrievalConfig
+from dmsbench.tasks.catalogue import task_of
 from dmsbench.truth import Truth
 
 #: Bytes of a model's name: what common file systems take.
@@ -49,11 +52,11 @@ def load_arms(job: Job, *, device: str = "auto") -> tuple[list[Arm[Any]], dict[s
             model = load(spec)
             settings = model.settings()
         else:
-            model = plugin.load()(spec, device=pick_device(device), task=job.suite.task)
+            model = plugin.function()(spec, device=pick_device(device), task=job.suite.task)
             settings = {**model.settings(), "plugin": plugin.origin}
         key_of = key_maker(job, spec.name, settings)
         arms.append(Arm(spec.name, model, key_of))
-        entries[spec.name] = model_entry(spec, settings)
+        entries[spec.name] = model_entry(spec, settings, origin_of(model))
     return arms, entries
 
 
@@ -93,7 +96,7 @@ def engine_of(
     }
     views = views_of(job) if views is None else views
     if job.suite.task != "retrieval":
-        return LocalEngine(folder, views, arms, **given)
+        return LocalEngine(folder, views, arms, asked=task_of(job.suite.task).prompt, **given)
     searched = job.dataset if dataset is None else dataset
     config = job.suite.retrieval or RetrievalConfig()
     return RetrievalEngine(folder, views, arms, dataset=searched, retrieval=config, **given)
@@ -163,19 +166,6 @@ def execute(
             }
         job.folder.write_manifest(manifest)
         return tally, manifest
-
-
-def automatic_batch_size(arms: Sequence[Arm[Any]], device: str) -> int:
-    """Rows a batch: 256 for the embedded models, less the larger the model.
-
-    A batch that does not fit is halved by the engine, so this only has to be a fair start.
-    """
-    largest = max(getattr(arm.model, "parameters", 0) for arm in arms)
-    if largest > 3e9:
-        return 16
-    if largest > 3e8:
-        return 32
-    return 256 if largest < 1e7 or device != "cpu" else 64
 
 
 __all__ = [

@@ -9,10 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from dmsbench.data import Chance, Dataset, Sample, load_dataset
+from dmsbench.data import Chance, Dataset, Sample, foreign, load_dataset
 from dmsbench.data.retrieval import DIRECTIONS, answer_of, gallery
 from dmsbench.errors import DataError
 from dmsbench.suite import DatasetConfig, RetrievalConfig
+from dmsbench.tasks.catalogue import form, is_foreign, task_of
 from dmsbench.tasks.scorers import Scorer, chance_under
 
 #: Pictures, and captions to be tried on all of them, that chance is found on.
@@ -21,6 +22,8 @@ _PICTURES, _TRIED = 300, 30
 
 def configured(config: DatasetConfig, task: str) -> Dataset:
     """The data set that a suite names, for its task."""
+    if config.foreign:
+        return foreign.load(config, task)
     return load_dataset(
         config.name,
         config.split,
@@ -28,7 +31,7 @@ def configured(config: DatasetConfig, task: str) -> Dataset:
         config.images,
         level=config.level,
         count=config.count,
-        task=task,
+        task=form(task),
         allow_outside=config.allow_outside,
         columns=config.columns,
     )
@@ -84,7 +87,10 @@ def chance_of(
     """
     if score.task == "retrieval":
         return None if config is None else chance_of_searches(score, searches(dataset, config))
-    if score.task != "captioning":
+    if is_foreign(score.task) and (guessing := task_of(score.task).chance) is not None:
+        found_by_task = guessing([sample for sample in dataset.samples if sample.fault is None])
+        return chance_under(score, None if found_by_task is None else asdict(found_by_task))
+    if form(score.task) != "captioning":
         return chance_under(score, None if dataset.chance is None else asdict(dataset.chance))
     sound = {sample.group: sample for sample in dataset.samples if sample.fault is None}
     samples = list(sound.values())[:_PICTURES]

@@ -8,14 +8,16 @@ from functools import partial
 from typing import Any
 
 from dmsbench.errors import UnknownNameError
+from dmsbench.plugins import SCORES, offered
 from dmsbench.tasks import retrieval, vqa, vqa_v2
 from dmsbench.tasks.answer_parsing import PARSING_SIGNATURE, short_answer
+from dmsbench.tasks.base import Task
 from dmsbench.tasks.captions import attributes, bleu, chrf, rouge
 from dmsbench.tasks.captions.cider import HIGHEST, CiderD
 from dmsbench.tasks.captions.signatures import VERSION
 from dmsbench.tasks.captions.tokens import tokenise
 
-__all__ = ["Scorer", "chance_under", "names", "scorer", "scorers"]
+__all__ = ["ScoreFunction", "Scorer", "chance_under", "is_builtin", "names", "scorer", "scorers"]
 
 #: Added to the definition of chance under a score by which some answers are equal that differ in letters.
 _BY_EQUALITY = ", by exact match"
@@ -195,20 +197,68 @@ _SCORERS = {
 
 
 def scorers(task: str | None = None) -> tuple[Scorer, ...]:
-    """Every score, or those of a task."""
-    return tuple(entry for entry in _SCORERS.values() if task in (None, entry.task))
+    """Every builtin score, or those of a task; of another package's task those that it has."""
+    if task is None:
+        return tuple(_SCORERS.values())
+    if task in {entry.task for entry in _SCORERS.values()}:
+        return tuple(entry for entry in _SCORERS.values() if task == entry.task)
+    from dmsbench.tasks.catalogue import task_of
+
+    asked = task_of(task)
+    return tuple(_of_task(_SCORERS[one] if isinstance(one, str) else one, asked) for one in asked.scores)
+
+
+def is_builtin(name: str) -> bool:
+    """Whether a score of this name comes with dmsbench."""
+    return name in _SCORERS
 
 
 def names(task: str | None = None) -> tuple[str, ...]:
-    """The names of ``scorers``."""
-    return tuple(entry.name for entry in scorers(task))
+    """The names of ``scorers``, and of what other packages offer, which may not fit the task."""
+    return tuple(dict.fromkeys((*(entry.name for entry in scorers(task)), *_foreign())))
 
 
 def scorer(name: str, task: str = "vqa") -> Scorer:
-    """A task's score by name; raises UnknownNameError for one that the task does not have."""
-    if name not in names(task):
+    """A task's score by name; that of another package is loaded.
+
+    Raises UnknownNameError for one that the task does not have, DmsbenchError where a package's cannot be
+    loaded or does not fit the task.
+    """
+    for entry in scorers(task):
+        if entry.name == name:
+            return entry
+    if name not in _foreign():
         raise UnknownNameError("score", name, names(task))
-    return _SCORERS[name]
+    from dmsbench.tasks.catalogue import is_foreign, task_of
+    from dmsbench.tasks.foreign_scores import load
+
+    made = load(offered(SCORES)[name], task)
+    return _of_task(made, task_of(task)) if is_foreign(task) else made
+
+
+def _foreign() -> tuple[str, ...]:
+    return tuple(name for name in offered(SCORES) if name not in _SCORERS)
+
+
+def _of_task(score: Scorer, task: Task) -> Scorer:
+    """A score under another package's task: of the answer that the task reads."""
+
+    def reading(function: ScoreFunction) -> ScoreFunction:
+        return lambda prediction, references: function(task.parse(prediction), references)
+
+    of_split = score.of_split
+
+    def fixed(images: Sequence[Sequence[str]]) -> tuple[ScoreFunction, str]:
+        function, signature = (score.function, score.signature) if of_split is None else of_split(images)
+        return reading(function), f"{signature}|{task.signature}"
+
+    return replace(
+        score,
+        task=task.name,
+        function=reading(score.function),
+        signature=f"{score.signature}|{task.signature}",
+        of_split=None if of_split is None else fixed,
+    )
 
 
 def chance_under(score: Scorer, chance: dict[str, Any] | None) -> dict[str, Any] | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 import string
 import unicodedata
@@ -14,6 +15,7 @@ _ARTICLES = frozenset({"a", "an", "the"})
 _EDGES = string.punctuation + string.whitespace
 
 
+@functools.lru_cache(maxsize=2**14)
 def normalise(answer: str) -> str:
     """Lower case, no punctuation at the edges of words, no articles, single blanks.
 

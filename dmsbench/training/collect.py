@@ -202,7 +202,7 @@ class Collector:
         return digest(
             {
                 **self._identity,
-                "corruptions": {name: corruptions.get(name).version for name in sorted(involved)},
+                "corruptions": {name: corruptions.version_of(name) for name in sorted(involved)},
                 "draws": [[str(draw.condition), [sample.id for sample in draw.samples]] for draw in draws],
             }
         )

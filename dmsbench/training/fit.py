@@ -214,7 +214,7 @@ def fitted_to(
             "rows": len(found),
             "images": len(set(found.groups)),
         },
-        "corruptions": {name: corruptions.get(name).version for name in plan.families},
+        "corruptions": {name: corruptions.version_of(name) for name in plan.families},
         "severities": list(SEVERITIES),
         "held_out": list(plan.held_out),
         "profile": suite.profile,

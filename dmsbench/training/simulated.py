@@ -51,9 +51,9 @@ def reserved(held_out: Sequence[str]) -> tuple[str, ...]:
     whole = family_members()
     found: list[str] = []
     for name in held_out:
-        if name not in whole and name not in corruptions.names():
+        if name not in whole and not corruptions.is_known(name):
             without_target = [family for family in whole if family.endswith(f":{name}")]
-            known = without_target or [*corruptions.names(), *whole]
+            known = without_target or [*corruptions.names(), *corruptions.offered(), *whole]
             raise UnknownNameError("corruption or family", name, known)
         found += whole.get(name) or every_name(name)
     return tuple(dict.fromkeys(found))
@@ -67,8 +67,8 @@ def chosen_families(named: Sequence[str], held_out: Sequence[str]) -> tuple[str,
     to schedule), or where nothing is left.
     """
     for name in named:
-        if name not in corruptions.names():
-            raise UnknownNameError("corruption", name, corruptions.names())
+        if not corruptions.is_known(name):
+            raise UnknownNameError("corruption", name, (*corruptions.names(), *corruptions.offered()))
     held_out = reserved(held_out)
     both = [name for name in named if name in held_out]
     if both:

@@ -118,3 +118,10 @@ def noise_pictures() -> list[Pixels]:
     pixels[1] //= 4
     pixels[2, :, 20:] = (200, 30, 30)
     return list(pixels)
+
+
+@pytest.fixture
+def rows_packed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All rows about a picture are one pack, though prefixes are short."""
+    monkeypatch.setattr("dmsbench.models.packs.MOST_OF_PREFIX", 100.0)
+    monkeypatch.setattr("dmsbench.models.packs.PREFIX_TOKENS_A_TOKEN", 0.01)

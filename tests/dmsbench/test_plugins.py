@@ -10,13 +10,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from packages_offered import EXAMPLES, install_example, with_path
 
 from dmsbench import plugins
 from dmsbench.errors import DmsbenchError, UnknownNameError
 from dmsbench.models.spec import parse
 from dmsbench.runner.find import runs
-
-EXAMPLE = Path(__file__).parents[2] / "examples" / "dmsbench-colour"
 
 
 @pytest.fixture(autouse=True)
@@ -36,27 +35,19 @@ def install(folder: Path, package: str, entries: str, code: str | None = None) -
         (folder / f"{package}.py").write_text(code)
 
 
-def test_the_example_runs_once_it_is_installed(tmp_path: Path) -> None:
-    made = subprocess.run(
-        [
-            sys.executable,
-            "-m",
-            "pip",
-            "install",
-            "-q",
-            "--no-deps",
-            "--target",
-            str(tmp_path / "site"),
-            str(EXAMPLE),
-        ],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+@pytest.mark.parametrize("name", ["dmsbench-colour", "dmsbench-extras"])
+def test_the_examples_can_be_built(tmp_path: Path, name: str) -> None:
+    words = ("install", "-q", "--no-deps", "--target", str(tmp_path), str(EXAMPLES / name))
+    made = subprocess.run([sys.executable, "-m", "pip", *words], capture_output=True, text=True, check=False)
     if made.returncode and not os.environ.get("CI"):
         pytest.skip(f"the example could not be built: {made.stderr.strip()[-200:]}")
     assert made.returncode == 0, made.stderr
-    environment = {**os.environ, "PYTHONPATH": str(tmp_path / "site"), "COLUMNS": "200"}
+    assert list(tmp_path.glob("*.dist-info/entry_points.txt"))
+
+
+def test_the_example_runs_once_it_is_installed(tmp_path: Path) -> None:
+    install_example(tmp_path / "site", "dmsbench-colour")
+    environment = {**os.environ, "PYTHONPATH": with_path(tmp_path / "site"), "COLUMNS": "200"}
 
     def call(*words: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(

@@ -7,7 +7,10 @@ from pathlib import Path
 import pytest
 from docs_pages import DOCS, ROOT, anchors, links, pages
 
-FILES = [*(DOCS / page for page in pages()), ROOT / "README.md"]
+FILES = [
+    *(DOCS / page for page in pages()),
+    *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md")),
+]
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)

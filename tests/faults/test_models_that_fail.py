@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 import time
+import weakref
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -16,7 +17,7 @@ import torch
 from faulty_run import PICTURES, QUESTIONS, WordModel, parts, ready, run, write_suite
 
 from dmsbench.errors import HangingModelError
-from dmsbench.models.base import Prompt
+from dmsbench.models.base import Image, Prompt
 from dmsbench.runner.conduct import Conduct
 from dmsbench.runner.patience import Patience
 from dmsbench.runner.run import Job
@@ -147,6 +148,46 @@ def test_one_that_runs_out_of_memory_gets_smaller_batches(job: Job, tmp_path: Pa
     other = replace(job, folder=replace(job.folder, path=tmp_path / "other"))
     run(other, batch_size=used)
     assert parts(job.folder.path) == parts(other.folder.path)
+
+
+def test_pictures_are_halved_too_where_memory_is_short(job: Job, tmp_path: Path) -> None:
+    sizes = []
+
+    class Narrow(WordModel):
+        def encode(self, images: Sequence[Image]) -> list[str]:
+            sizes.append(len(images))
+            if len(images) > 1:
+                raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB.")
+            return super().encode(images)
+
+    tally, _ = run(job, Narrow(), batch_size=16)
+    assert max(sizes) == 3 and tally.errors["word"] == 0
+    # Learnt once, not at every view.
+    assert sum(size > 1 for size in sizes) <= 2
+    other = replace(job, folder=replace(job.folder, path=tmp_path / "other"))
+    run(other)
+    assert parts(job.folder.path) == parts(other.folder.path)
+
+
+def test_what_a_failed_batch_held_is_free_before_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
+    held: list[weakref.ref[torch.Tensor]] = []
+    emptied = []
+
+    def too_much() -> None:
+        activations = torch.zeros(1000)
+        held.append(weakref.ref(activations))
+        try:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB.")
+        except torch.OutOfMemoryError as error:
+            raise RuntimeError(f"while answering: {error}") from error
+
+    monkeypatch.setattr(torch.cuda, "is_initialized", lambda: True)
+    monkeypatch.setattr(torch.cuda, "empty_cache", lambda: emptied.append(held[-1]() is None))
+    for _ in range(3):
+        _, trouble = Patience().tried(too_much)
+        assert trouble is not None and trouble.memory
+    # Emptied too early the cache would still belong to the traceback.
+    assert emptied == [True, True, True]
 
 
 def test_rows_that_failed_are_kept_unless_asked_again(job: Job, tmp_path: Path) -> None:

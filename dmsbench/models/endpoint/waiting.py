@@ -7,10 +7,13 @@ import random
 import re
 import time
 from collections.abc import Mapping
+from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
 
 #: Seconds: the first wait at most, and the longest of those that the server does not ask for.
 FIRST, LONGEST = 0.5, 60.0
+#: Seconds from which on a number is a time of the clock: in 2001, and more than thirty years to wait.
+_CLOCK = 1e9
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _DURATION = re.compile(r"(?:\d+(?:\.\d+)?(?:ms|s|m|h|d))+")
 
@@ -27,7 +30,8 @@ def asked_to_wait(status: int, headers: Mapping[str, str]) -> float:
     """Seconds that a reply asks its client to wait, 0 where it asks for none.
 
     ``Retry-After`` (RFC 9110: seconds or a date) and ``retry-after-ms``; ``x-ratelimit-reset-*`` where
-    the budget that it belongs to is spent. Headers that cannot be read ask for nothing.
+    the budget that it belongs to is spent: seconds, a duration such as ``1m30s``, a date, or the seconds or
+    milliseconds since 1970. Headers that cannot be read ask for nothing.
     """
     found = [0.0]
     if status == 429 or status >= 500:
@@ -46,12 +50,21 @@ def _after(text: str | None) -> float:
     if _DURATION.fullmatch(text):
         return sum(float(n) * _UNITS[unit] for n, unit in re.findall(r"([\d.]+)(ms|s|m|h|d)", text))
     seconds = _seconds(text, 1.0)
-    if seconds or not text or text[0].isdigit():
+    if seconds >= _CLOCK:
+        then = seconds if seconds < 1000 * _CLOCK else seconds / 1000
+        return max(0.0, then - time.time())
+    if seconds or not text:
         return seconds
-    try:
-        return max(0.0, parsedate_to_datetime(text).timestamp() - time.time())
-    except (TypeError, ValueError, OverflowError):
-        return 0.0
+    for read in (datetime.fromisoformat, parsedate_to_datetime):
+        try:
+            # Before Python 3.11 no Z stands for the offset.
+            found = read(re.sub(r"(?<=\d)Z$", "+00:00", text))
+            return max(
+                0.0, (found if found.tzinfo else found.replace(tzinfo=timezone.utc)).timestamp() - time.time()
+            )
+        except (TypeError, ValueError, OverflowError, IndexError):
+            continue
+    return 0.0
 
 
 def _seconds(text: str | None, unit: float) -> float:

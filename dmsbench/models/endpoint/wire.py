@@ -15,8 +15,12 @@ from dmsbench.models.base import Image, Prompt
 from dmsbench.models.endpoint.options import EndpointOptions
 from dmsbench.models.prompts import body
 
+#: Characters of what a server says that are read, and that are shown once no key is in them.
+_READ, _SHOWN = 20_000, 300
 #: How far above 0 rounding may lift a log-probability.
 _SLACK = 1e-3
+#: The least log-probability that is taken for one: -9999 stands for none at all at some servers.
+_LEAST = -1e9
 
 
 class MalformedReplyError(Exception):
@@ -76,7 +80,11 @@ def request(
 def read_reply(raw: bytes) -> Reply:
     """A reply's answer; raises MalformedReplyError or NoAnswerError."""
     try:
-        choice = json.loads(raw)["choices"][0]
+        found = json.loads(raw)
+        if isinstance(found, dict) and found.get("error") and not found.get("choices"):
+            # Gateways that have answered 200 before they ask whom they stand for.
+            raise MalformedReplyError(f"no chat completion: {error_message(raw)}")
+        choice = found["choices"][0]
         message = choice["message"]
         content, refusal = message.get("content"), message.get("refusal")
     except (ValueError, KeyError, IndexError, TypeError, AttributeError, RecursionError) as error:
@@ -86,7 +94,9 @@ def read_reply(raw: bytes) -> Reply:
         content = "".join(text for text in texts if isinstance(text, str))
     # A refusal in words is an answer, and a wrong one: left out it would flatter the model.
     text = content if isinstance(content, str) else refusal
-    if not isinstance(text, str):
+    # What a filter took away the model may have said: an empty answer would be put down to it.
+    filtered = choice.get("finish_reason") == "content_filter"
+    if not isinstance(text, str) or (filtered and not text.strip()):
         raise NoAnswerError(
             f"the server sent no text (finish_reason: {str(choice.get('finish_reason'))[:40]})"
         )
@@ -105,19 +115,24 @@ def read_models(raw: bytes) -> tuple[str, ...]:
 
 
 def error_message(raw: bytes) -> str:
-    """What a reply that is an error says, in one line of at most 300 characters."""
+    """What a reply that is an error says, in one line. It may quote the key and be long: ``shortened``."""
     try:
         found = json.loads(raw)
         error = found.get("error", found)
         text = error.get("message") if isinstance(error, dict) else error
         text = text or found.get("detail") or found.get("message") or found
     except (ValueError, AttributeError, RecursionError):
-        text = raw[:2000].decode("utf-8", "replace")
-    return " ".join(str(text).split())[:300]
+        text = raw[:_READ].decode("utf-8", "replace")
+    return " ".join(str(text)[:_READ].split())
+
+
+def shortened(text: str) -> str:
+    """The beginning of what a server says. Only once no key is in it: half of one would not be found."""
+    return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 1]}…"
 
 
 def _certainty(logprobs: Any) -> tuple[float | None, float | None]:
-    tokens = logprobs.get("content") if isinstance(logprobs, dict) else None
+    tokens = _tokens(logprobs) if isinstance(logprobs, dict) else None
     if not isinstance(tokens, list) or not tokens:
         return None, None
     values, gaps = [], []
@@ -134,8 +149,26 @@ def _certainty(logprobs: Any) -> tuple[float | None, float | None]:
     return min(1.0, math.exp(sum(values))), margin
 
 
+def _tokens(logprobs: dict[str, Any]) -> Any:
+    """The answer's tokens, which some servers list as the older completions did. The likeliest tokens alone
+    say nothing: that the answer is made of them is not known."""
+    values = logprobs.get("token_logprobs")
+    if logprobs.get("content") is not None or not isinstance(values, list):
+        return logprobs.get("content")
+    best = logprobs.get("top_logprobs")
+    if not isinstance(best, list) or len(best) != len(values):
+        best = [None] * len(values)
+    return [
+        {
+            "logprob": value,
+            "top_logprobs": [{"logprob": one} for one in known.values()] if isinstance(known, dict) else None,
+        }
+        for value, known in zip(values, best, strict=True)
+    ]
+
+
 def _logprob(token: Any) -> float | None:
     value = token.get("logprob") if isinstance(token, dict) else None
-    if isinstance(value, bool) or not isinstance(value, int | float) or not -math.inf < value <= _SLACK:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not _LEAST <= value <= _SLACK:
         return None
     return min(0.0, float(value))

@@ -73,13 +73,20 @@ def _conditions(found: RunScores) -> list[Condition]:
 def _corruption(name: str, conditions: Sequence[Condition]) -> dict[str, Any]:
     own = [one for one in conditions if one.corruption == name]
     parts = name.split("+")
-    known = {entry.name: entry for entry in corruptions.catalogue()}
     return {
         "name": name,
-        "kind": "joint" if len(parts) > 1 else known[name].kind if name in known else "other",
+        "kind": "joint" if len(parts) > 1 else _kind(name),
         "family": condition_family(own[0]) or "",
         "conditions": [conditions.index(one) for one in own],
     }
+
+
+def _kind(name: str) -> str:
+    """Of one that is not known here, or of a package that does not load, ``other``."""
+    try:
+        return corruptions.get(name).kind
+    except corruptions.CorruptionError:
+        return "other"
 
 
 def _scores(card: Scorecard, conditions: Sequence[Condition], names: Sequence[str]) -> dict[str, Any]:

@@ -27,7 +27,7 @@ class Source:
 
     def makes(self, view: View) -> bool:
         """Whether there is such a corruption here: records of others may name any."""
-        return view.is_clean or view.corruption in corruptions.names()
+        return view.is_clean or corruptions.is_known(view.corruption)
 
 
 def source(manifest: Mapping[str, Any]) -> Source | str:
@@ -37,13 +37,15 @@ def source(manifest: Mapping[str, Any]) -> Source | str:
         suite.differing()
         dataset = configured(suite.dataset, suite.task)
     except ValidationError:
-        return "the suite of this run is not one of this version of dmsbench"
+        return (
+            "the suite of this run names what this version of dmsbench, with the packages here, does not know"
+        )
     except (DmsbenchError, corruptions.CorruptionError) as error:
         return f"the data cannot be read ({error})"
     if dataset.fingerprint != manifest["identity"]["dataset"]["fingerprint"]:
         return "the data have changed since the run"
     known = manifest["identity"]["corruptions"]
     for name in suite.corruption_names:
-        if name in known and known[name] != corruptions.get(name).version:
+        if name in known and known[name] != corruptions.version_of(name):
             return f"corruption {name} has changed since the run"
     return Source(suite, dataset, Views(suite.seed, dataset, suite.profile, suite.applied))

@@ -52,7 +52,7 @@ def test_a_script_for_the_shell() -> None:
         ("dmsbench run --model ", set(BUILTIN)),
         ("dmsbench run --model mine=tiny-c", {"mine=tiny-clip-scenes"}),
         ("dmsbench run --corruption ", {"clean", *corruptions.names()}),
-        ("dmsbench list ", {"suites", "models", "datasets", "corruptions", "scores"}),
+        ("dmsbench list ", {"suites", "models", "datasets", "tasks", "corruptions", "scores"}),
         ("dmsbench rescore --score chr", {"chrf"}),
         ("dmsbench suite check smo", {"smoke"}),
         ("dmsbench report --format ", {"table", "json", "csv", "markdown"}),

@@ -9,6 +9,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,9 +25,10 @@ from dmsbench.errors import DataError, DmsbenchError, NotComparableError
 from dmsbench.exchange.export import export
 from dmsbench.exchange.imports import NO_ANSWER, import_logs
 from dmsbench.exchange.logs import read_log
-from dmsbench.exchange.writers import FORMATS
+from dmsbench.exchange.writers import FORMATS, Destination, Row
 from dmsbench.runner.job import Job, prepare
 from dmsbench.runner.run import execute, load_arms
+from dmsbench.runner.store import RunFolder
 from dmsbench.runner.views import pixels_hash
 from dmsbench.suite import load_suite
 
@@ -111,14 +113,25 @@ def test_the_functions_of_lmms_eval_show_prompt_and_pixels(exports: Path) -> Non
     utils = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(utils)
     lines = Path(task["dataset_kwargs"]["data_files"]["test"]).read_text().splitlines()
-    for row in map(json.loads, lines):
+    apart = yaml.load((folder / "dmsbench_smoke_no_picture.yaml").read_text(), Loader)  # noqa: S506
+    others = Path(apart["dataset_kwargs"]["data_files"]["test"]).read_text().splitlines()
+    assert apart == task | {"task": apart["task"], "dataset_kwargs": apart["dataset_kwargs"]}
+    rows, absent = [*map(json.loads, lines)], [*map(json.loads, others)]
+    assert all(row["image"] for row in rows) and not any(row["image"] for row in absent)
+    # No nulls: a column of nothing else could not be read together with texts.
+    assert {type(value) for row in rows + absent for value in row.values()} == {int, str, list}
+    known = [row | {"image": row["image"] or "", "context": row["context"] or ""} for row in samples(exports)]
+    assert sorted(rows + absent, key=lambda row: row["index"]) == known
+    for row in rows + absent:
         call: Callable[[str], Any] = lambda key: getattr(utils, task[key].removeprefix("utils."))  # noqa: E731
         pictures = call("doc_to_visual")(row)
         assert [pixels_hash(np.array(picture)) for picture in pictures] == (
-            [] if row["image"] is None else [Path(row["image"]).stem]
+            [Path(row["image"]).stem] if row["image"] else []
         )
         assert call("doc_to_text")(row) == row["prompt"]
-        assert call("process_results")(row, [row["answers"][0] + "."]) == {"exact_match": 1.0}
+        # The number of the row goes into the log: that of lmms-eval's own counts within a task.
+        told = call("process_results")(row, [row["answers"][0] + "."])
+        assert told == {"exact_match": 1.0, "index": row["index"]}
 
 
 def test_the_table_of_vlmevalkit_names_pictures_and_lacks_rows_without(exports: Path) -> None:
@@ -131,6 +144,32 @@ def test_the_table_of_vlmevalkit_names_pictures_and_lacks_rows_without(exports: 
         assert row["question"] == line["prompt"]
         assert Path(row["image_path"]).is_absolute() and Path(row["image_path"]).is_file()
         assert Path(row["image_path"]).stem == Path(line["image"]).stem
+
+
+def test_a_task_of_captions_asks_for_answers_as_long_as_a_run_does(tmp_path: Path) -> None:
+    job = prepare(load_suite("caption-corrupt").changed(limit=2, only=["clean"]), tmp_path / "results")
+    export(job, tmp_path / "task", "lmms-eval")
+    assert "max_new_tokens: 64" in (tmp_path / "task" / "dmsbench_caption_corrupt.yaml").read_text()
+    assert not (tmp_path / "task" / "no_picture.jsonl").exists()
+
+
+@pytest.mark.parametrize(
+    "prompt",
+    [
+        *("a\rb", "a\nb\tc", 'say "no"', "'", '"', " led", "什么 é 🦊", "007", "1e5", "[1]", "a" * 200_000),
+        *("", "NA", "None", "null", "nan", "N/A"),
+    ],
+)
+def test_the_table_of_vlmevalkit_is_read_there_as_it_was_written(tmp_path: Path, prompt: str) -> None:
+    """It reads by ``pandas.read_csv`` as it is; what that takes for nothing must not be asked as "nan"."""
+    row = Row(4, "s", "g", "clean", 0, "clean", 0, "hash", prompt, prompt, None, ("a", "b"))
+    with FORMATS["vlmevalkit-tsv"](tmp_path / "kit", Destination("mine", tmp_path / "kit", 16)) as writer:
+        lost = writer.rows([replace(row, index=3, prompt="what?"), row])
+    found = pd.read_csv(tmp_path / "kit" / "dmsbench_mine.tsv", sep="\t")
+    assert found["index"].tolist() == [3, 4][: 2 - lost]
+    assert found["question"].tolist() == ["what?", prompt][: 2 - lost]
+    assert found["image_path"][0] == str(tmp_path / "kit" / "images" / "hash.png")
+    assert lost == (prompt in {"", "NA", "None", "null", "nan", "N/A"})
 
 
 def write_log(kind: str, folder: Path, answers: dict[int, str]) -> Path:
@@ -213,7 +252,14 @@ def test_rows_that_a_format_cannot_hold_are_errors_and_no_scores(exports: Path, 
         ("a.jsonl", '{"index": -1, "prediction": "x"}\n', "row -1 is none of"),
         ("a.jsonl", '{"index": true, "prediction": "x"}\n', "line 1: no row number"),
         ("a.jsonl", '\n{"prediction": "x"}\n', "line 2: no row number"),
-        ("a.jsonl", '{"index": 0}\n', "the prediction is no text"),
+        ("a.jsonl", '{"index": 0}\n', "line 1: no prediction"),
+        ("a.jsonl", '{"index": 0, "prediction": true}\n', "the prediction is no text"),
+        ("a.jsonl", '{"index": 0.5, "prediction": "x"}\n', "line 1: no row number"),
+        ("a.json", '{"index": 0, "prediction": "x"}', "expected a list"),
+        ("a.json", '[{"index": 0, "prediction": "x"}, {"index": "b", "prediction": "x"}]', "entry 2: no row"),
+        ("a.json", "[", "not JSON"),
+        ("a.csv", "index,prediction\n0,x\n1\n", "line 3: the row is cut short"),
+        ("a.tsv", "index\tprediction\nnan\tx\n", "line 2: no row number"),
         ("a.jsonl", '{"index": 0, "prediction": "x", "confidence": 2}\n', "no number from 0 to 1"),
         ("a.jsonl", "{\n", "line 1: not JSON"),
         ("a.jsonl", "[]\n", "expected an object"),
@@ -286,6 +332,105 @@ def test_an_export_never_overwrites_and_leaves_nothing_half_done(exports: Path, 
         export(retrieval, tmp_path / "new", "jsonl")
 
 
+@pytest.mark.parametrize("ending", ["tsv", "csv", "xlsx", "json", "jsonl"])
+def test_what_looks_like_no_value_is_an_answer(tmp_path: Path, ending: str) -> None:
+    """As pandas writes tables, whose row numbers are floats where a column once had a gap."""
+    texts = ["None", "NA", "nan", "", "007", "7", "7.0", "=1+1", "a\tb\nc", "什么", 'say "no"', "TRUE"]
+    table = pd.DataFrame({"index": [float(n) for n in range(len(texts))], "prediction": texts})
+    path = tmp_path / f"log.{ending}"
+    if ending == "xlsx":
+        pytest.importorskip("openpyxl", reason="openpyxl is not installed")
+        import openpyxl
+
+        book = openpyxl.Workbook()
+        book.active.append(["index", "prediction"])
+        for number, text in enumerate(texts):
+            book.active.append([float(number), None])
+            cell = book.active.cell(number + 2, 2)
+            cell.value, cell.data_type = text, "s"
+        book.active.append([None, None])
+        book.save(path)
+    elif ending.startswith("json"):
+        path.write_text(table.to_json(orient="records", lines=ending == "jsonl"))
+    else:
+        table.to_csv(path, sep="\t" if ending == "tsv" else ",", index=False)
+    found = list(read_log(path))
+    assert [answer.index for answer in found] == list(range(len(texts)))
+    assert [answer.prediction for answer in found] == texts
+
+
+def test_numbers_are_answers_and_what_is_missing_is_none(tmp_path: Path) -> None:
+    said = ["7", "7.0", "7.5", "NaN", "null", '"Failed to obtain answer via API."']
+    entries = [f'{{"index": "{n}", "prediction": {text}}}' for n, text in enumerate(said)]
+    (tmp_path / "a.json").write_text(f"[{','.join(entries)}]")
+    (tmp_path / "a.jsonl").write_text("\n".join(entries))
+    for name in ("a.json", "a.jsonl"):
+        predictions = [answer.prediction for answer in read_log(tmp_path / name)]
+        assert predictions == ["7", "7", "7.5", None, None, None]
+
+
+def test_a_number_in_a_cell_is_an_answer(tmp_path: Path) -> None:
+    openpyxl = pytest.importorskip("openpyxl", reason="openpyxl is not installed")
+    book = openpyxl.Workbook()
+    for row in (["index", "prediction"], [0, 7], [1, 7.0], [2, 7.5], [3, True], [4, None]):
+        book.active.append(row)
+    book.save(tmp_path / "a.xlsx")
+    predictions = [answer.prediction for answer in read_log(tmp_path / "a.xlsx")]
+    assert predictions == ["7", "7", "7.5", "True", ""]
+    (tmp_path / "b.xlsx").write_bytes((tmp_path / "a.xlsx").read_bytes()[:-400])
+    with pytest.raises(DataError, match=r"b\.xlsx: no workbook"):
+        list(read_log(tmp_path / "b.xlsx"))
+
+
+def test_rows_that_a_log_says_failed_are_no_answers(exports: Path, tmp_path: Path) -> None:
+    answers = predictions(exports) | {3: "Failed to obtain answer via API."}
+    log = write_log("tsv", tmp_path, answers)
+    with pytest.raises(DataError, match=r"no answer to 1 of .*first to row 3"):
+        import_logs(exports / "jsonl", [log], "m", tmp_path / "out")
+    assert import_logs(exports / "jsonl", [log], "m", tmp_path / "out", allow_missing=True).missing == 1
+
+
+def test_the_log_of_another_export_is_refused(exports: Path, tmp_path: Path) -> None:
+    """The numbers fit, and mean other rows: lmms-eval's logs say what was asked."""
+    rows = [
+        {"doc_id": n, "filtered_resps": "x", "input": f"<image>\n {row['prompt']} "}
+        for n, row in enumerate(samples(exports))
+    ]
+    log = tmp_path / "a.jsonl"
+    log.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    import_logs(exports / "jsonl", [log], "same", tmp_path / "out")
+    rows[5]["input"] = "what else?"
+    log.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    with pytest.raises(DataError, match=r"row 5: the log asked 'what else\?', the export .*another export"):
+        import_logs(exports / "jsonl", [log], "other", tmp_path / "out")
+    assert (
+        "other"
+        not in import_logs(
+            exports / "jsonl", [log_of(tmp_path, exports)], "third", tmp_path / "out"
+        ).folder.manifest()["models"]
+    )
+
+
+def log_of(folder: Path, exports: Path) -> Path:
+    return write_log("json", folder, predictions(exports))
+
+
+def test_an_import_that_was_broken_off_is_begun_anew(
+    exports: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log, write = log_of(tmp_path, exports), RunFolder.write_part
+
+    def cut(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(RunFolder, "write_part", cut)
+    with pytest.raises(KeyboardInterrupt):
+        import_logs(exports / "jsonl", [log], "m", tmp_path / "out")
+    monkeypatch.setattr(RunFolder, "write_part", write)
+    done = import_logs(exports / "jsonl", [log], "m", tmp_path / "out")
+    assert len(done.folder.records("m")) == done.rows
+
+
 def test_half_a_surrogate_pair_is_kept_as_a_text(tmp_path: Path) -> None:
     (tmp_path / "a.jsonl").write_text('{"index": 0, "prediction": "a\\ud800"}\n')
     (answer,) = read_log(tmp_path / "a.jsonl")
@@ -307,10 +452,12 @@ def test_from_export_to_comparison_on_the_command_line(_here: Path) -> None:
     small = ("--suite", "smoke", "--limit", "8")
     call("export", *small, "--to", "out/task", "--format", "lmms-eval", "--quiet")
     call("run", *small, "--model", "baseline", "--quiet")
-    rows = [json.loads(line) for line in (_here / "out/task/samples.jsonl").read_text().splitlines()]
+    rows = [
+        json.loads(line)
+        for name in ("samples.jsonl", "no_picture.jsonl")
+        for line in (_here / "out/task" / name).read_text().splitlines()
+    ]
     (folder,) = (_here / "results" / "smoke").iterdir()
-    from dmsbench.runner.store import RunFolder
-
     known = RunFolder(folder).records("baseline").astype({n: str for n in ROW if "severity" not in n})
     known = known.set_index(ROW)["prediction"]
     log = write_log("jlmms", _here, {r["index"]: str(known[tuple(r[n] for n in ROW)]) for r in rows})

@@ -9,15 +9,19 @@ square brackets within a question befall that question each time; ``GET /seen`` 
 from __future__ import annotations
 
 import base64
+import gzip
 import hashlib
+import html
 import io
 import json
 import os
 import sys
 import threading
 import time
+from email.utils import formatdate
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+from urllib.parse import quote
 
 from PIL import Image
 
@@ -100,7 +104,7 @@ class Handler(BaseHTTPRequestHandler):
                 os._exit(1)
         try:
             self.misbehave(word, body, said)
-        except BrokenPipeError:
+        except (BrokenPipeError, ConnectionResetError):
             pass  # who asked no longer waits
         finally:
             with LOCK:
@@ -110,10 +114,18 @@ class Handler(BaseHTTPRequestHandler):
         good = completion(body, said)
         if word == "429":
             self.reply(429, {"error": {"message": "slow down"}}, {"Retry-After": "0.4"})
+        elif word == "date":
+            # Whole seconds: the next but one is between one and two from now.
+            self.reply(429, {"error": {}}, {"Retry-After": formatdate(int(time.time()) + 2, usegmt=True)})
+        elif word == "bare 429":
+            self.reply(429, b"")
         elif word == "tomorrow":
             self.reply(429, {"error": {"message": "quota"}}, {"Retry-After": "86400"})
         elif word == "spent":
             spent = {"x-ratelimit-remaining-requests": "0", "x-ratelimit-reset-requests": "400ms"}
+            self.reply(200, good, spent)
+        elif word == "spent for long":
+            spent = {"x-ratelimit-remaining-tokens": "0", "x-ratelimit-reset-tokens": "24h"}
             self.reply(200, good, spent)
         elif word == "401":
             self.reply(401, {"error": {"message": f"bad key {self.headers.get('Authorization')}"}})
@@ -121,6 +133,43 @@ class Handler(BaseHTTPRequestHandler):
             self.reply(int(word), {"error": {"message": f"no luck with {word}"}})
         elif word == "away":
             self.reply(307, {}, {"Location": "http://elsewhere.invalid/v1"})
+        elif word in ("leak", "leak plainly"):
+            # The key where a message is cut off, and as JSON and HTML write it.
+            key = str(self.headers.get("Authorization")).removeprefix("Bearer ")
+            said_of_it = f"{'x' * 290}{key} {json.dumps(key)} {html.escape(key)} {quote(key, safe='')}"
+            error = {"error": {"message": said_of_it}}
+            self.reply(400, said_of_it.encode() if word == "leak plainly" else error)
+        elif word == "echo":
+            self.reply(200, completion(body, f"it was {self.headers.get('Authorization')}"))
+        elif word == "filtered":
+            filtered = completion(body, "")
+            filtered["choices"][0]["finish_reason"] = "content_filter"
+            self.reply(200, filtered)
+        elif word == "parts":
+            parts = completion(body, said)
+            middle = len(said) // 2
+            parts["choices"][0]["message"]["content"] = [
+                {"type": "thinking", "thinking": "hm"},
+                {"type": "text", "text": said[:middle]},
+                {"type": "text", "text": said[middle:]},
+            ]
+            self.reply(200, parts)
+        elif word == "error inside":
+            self.reply(200, {"error": {"message": "the provider is overloaded", "code": 502}})
+        elif word == "latin":
+            self.reply(200, json.dumps(completion(body, "é"), ensure_ascii=False).encode("latin-1"))
+        elif word == "huge":
+            self.reply(200, b" " * (17 * 2**20))
+        elif word == "bomb":
+            self.reply(200, gzip.compress(b" " * 2**26), {"Content-Encoding": "gzip"})
+        elif word == "drip":
+            self.send_response(200)
+            self.send_header("Content-Length", "1000")
+            self.end_headers()
+            for _ in range(40):
+                self.wfile.write(b" ")
+                time.sleep(0.05)
+            self.close_connection = True
         elif word == "nologprobs":
             self.reply(400, {"error": {"message": "logprobs is not supported"}})
         elif word == "slow":
@@ -150,9 +199,14 @@ class Handler(BaseHTTPRequestHandler):
             self.reply(200, good)
 
 
+class Server(ThreadingHTTPServer):
+    def handle_error(self, *_: object) -> None:
+        pass  # who asked is gone
+
+
 if __name__ == "__main__":
     port = int(sys.argv[1]) if len(sys.argv) > 1 else 0
     DIE_AFTER = int(sys.argv[2]) if len(sys.argv) > 2 else 0
-    server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
+    server = Server(("127.0.0.1", port), Handler)
     print(server.server_address[1], flush=True)
     server.serve_forever()

@@ -23,7 +23,7 @@ from dmsbench.models.base import Prompt
 from dmsbench.models.endpoint.model import EndpointModel
 from dmsbench.models.endpoint.options import EndpointOptions
 from dmsbench.models.endpoint.waiting import asked_to_wait
-from dmsbench.models.endpoint.wire import request
+from dmsbench.models.endpoint.wire import read_reply, request
 from dmsbench.models.spec import parse
 from dmsbench.runner.find import runs
 from dmsbench.runner.rows import Outcome
@@ -82,9 +82,15 @@ def expected(server: str, image: Any, prompt: Prompt, **options: Any) -> str:
     return digest(request(prompt, data_url(image), EndpointOptions(server, **options), "m", 1))
 
 
-@pytest.mark.parametrize("befalls", ["429", "500", "503", "cut", "hang up", "malformed", "other", "slow"])
+@pytest.mark.parametrize(
+    "befalls",
+    [
+        *("429", "bare 429", "500", "503", "cut", "hang up", "malformed", "other", "slow"),
+        *("drip", "huge", "bomb", "latin", "error inside"),
+    ],
+)
 def test_what_passes_is_asked_again_and_costs_nothing(server: str, befalls: str) -> None:
-    asked = model(server, timeout=0.6)
+    asked = model(server, timeout=0.6 if befalls in ("slow", "drip") else 60.0)
     images = [picture(1), picture(2, (5, 11))]
     prompts = [Prompt(f"what is {n}?") for n in range(12)]
     rows = [n % 2 for n in range(12)]
@@ -158,6 +164,11 @@ def test_a_confidence_that_is_not_stated_is_unknown_and_no_error(
         ("413", "the server refused it (413): no luck with 413"),
         ("silent", "the server sent no text (finish_reason: stop)"),
         ("malformed", "no chat completion (JSONDecodeError)"),
+        ("latin", "no chat completion (UnicodeDecodeError)"),
+        ("error inside", "no chat completion: the provider is overloaded"),
+        ("filtered", "the server sent no text (finish_reason: content_filter)"),
+        ("202", "the server refused it (202): no luck with 202"),
+        ("huge", "a reply of more than 16,777,216 bytes"),
     ],
 )
 def test_a_row_without_an_answer_costs_itself_alone(server: str, word: str, reason: str) -> None:
@@ -168,7 +179,7 @@ def test_a_row_without_an_answer_costs_itself_alone(server: str, word: str, reas
     assert dict(answers.failed) == {1: reason}
     assert [Outcome.of(answers, n).status for n in range(3)] == ["ok", "model_error", "ok"]
     tried = sum(chat["word"] == word for chat in seen(server)["chats"])
-    assert tried == (1 if word in ("400", "413", "silent") else 3)
+    assert tried == (1 if word in ("400", "413", "silent", "filtered", "202") else 3)
 
 
 @pytest.mark.parametrize(
@@ -176,6 +187,7 @@ def test_a_row_without_an_answer_costs_itself_alone(server: str, word: str, reas
     [
         ("401", r"refuses the key .*give key=VARIABLE"),
         ("404", r"knows no such address or model"),
+        ("402", r"asks to be paid"),
         ("away", r"redirects to http://elsewhere\.invalid/v1"),
         ("nologprobs", r"try logprobs=no"),
     ],
@@ -201,6 +213,34 @@ def test_a_server_that_is_gone_ends_the_run_with_what_to_do() -> None:
         asked.answer(state, [0] * 30, [Prompt(str(n)) for n in range(30)])
 
 
+def test_a_date_is_waited_for(server: str) -> None:
+    asked = model(server, concurrency=1)
+    plan(server, "date")
+    assert asked.answer(asked.encode([picture(1)]), [0, 0], [Prompt("a"), Prompt("b")]).failed == {}
+    first, second = (chat["time"] for chat in seen(server)["chats"][:2])
+    assert 0.9 <= second - first < 3
+
+
+def test_a_limit_without_a_time_holds_back_all_requests(server: str) -> None:
+    """Else each of many requests finds out by itself, and uses up its retries on it."""
+    asked = EndpointModel(
+        EndpointOptions(f"{server}/v1", model="org/one", concurrency=2), delays=lambda _attempt: 0.5
+    )
+    plan(server, "bare 429", "nap")
+    assert asked.answer(asked.encode([picture(1)]), [0] * 4, [Prompt(str(n)) for n in range(4)]).failed == {}
+    chats = seen(server)["chats"]
+    limited = next(chat["time"] for chat in chats if chat["word"] == "bare 429")
+    # One more may have been under way when the limit was told.
+    assert sum(0 <= chat["time"] - limited < 0.45 for chat in chats) <= 2
+
+
+def test_content_in_parts_is_one_text(server: str) -> None:
+    asked = model(server)
+    image, prompt = picture(1), Prompt("q")
+    plan(server, "parts")
+    assert asked.answer(asked.encode([image]), [0], [prompt]).texts == (expected(server, image, prompt),)
+
+
 @pytest.mark.parametrize("word", ["429", "spent"])
 def test_nothing_is_sent_while_the_server_asks_to_wait(server: str, word: str) -> None:
     asked = model(server, concurrency=1)
@@ -212,8 +252,16 @@ def test_nothing_is_sent_while_the_server_asks_to_wait(server: str, word: str) -
 
 def test_a_wait_of_a_day_ends_the_run(server: str) -> None:
     asked = model(server)
-    with pytest.raises(HangingModelError, match="asks to wait 86400 s"):
+    with pytest.raises(HangingModelError, match=r"asks to wait 8(6400|6399) s"):
         asked.answer(asked.encode([picture(1)]), [0], [Prompt("[tomorrow]")])
+
+
+def test_an_answer_that_spent_the_budget_of_a_day_is_kept(server: str) -> None:
+    asked = model(server)
+    state = asked.encode([picture(1)])
+    assert asked.answer(state, [0], [Prompt("[spent for long]")]).failed == {}
+    with pytest.raises(HangingModelError, match=r"asks to wait 86\d{3} s .*the same command continues"):
+        asked.answer(state, [0], [Prompt("q")])
 
 
 def test_no_more_requests_are_under_way_than_asked_for(server: str) -> None:
@@ -245,6 +293,51 @@ def test_a_call_that_is_broken_off_leaves_a_client_that_works(server: str) -> No
     assert asked.answer(state, [0], [Prompt("q")]).failed == {}
 
 
+def test_an_end_right_after_an_interruption_is_a_quiet_one() -> None:
+    """The second Ctrl-C: requests are under way at a server that neither answers nor hangs up."""
+    import asyncio
+    import signal
+    import socket
+
+    def ring(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        asked = model(f"http://127.0.0.1:{silent.getsockname()[1]}", concurrency=64)
+        previous = signal.signal(signal.SIGALRM, ring)
+        try:
+            signal.setitimer(signal.ITIMER_REAL, 0.3)
+            asked.client.ask([{"n": n} for n in range(200)])
+        except KeyboardInterrupt:
+            began = time.monotonic()
+            asked.client.close()
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            signal.signal(signal.SIGALRM, previous)
+    assert time.monotonic() - began < 4
+    # Tasks left behind would complain on standard error when the interpreter ends.
+    assert asyncio.all_tasks(asked.client._loop) == set()
+
+
+def test_a_batch_that_took_too_long_is_not_asked_for_twice(server: str) -> None:
+    """The time limit breaks it off, the engine halves it: what was answered is there."""
+    from dmsbench.runner.patience import Patience
+
+    asked, patience = model(server, concurrency=2), Patience(0.6)
+    image = picture(1)
+    state, prompts = asked.encode([image]), [Prompt(f"{n} [nap]") for n in range(3)] + [Prompt("[slow]")]
+    plan(server)
+    answers, trouble = patience.tried(lambda: asked.answer(state, [0] * 4, prompts))
+    assert answers is None and trouble is not None and "--time-limit" in trouble.reason
+    answers, trouble = patience.tried(lambda: asked.answer(state, [0] * 3, prompts[:3]))
+    assert trouble is None
+    assert answers.texts == tuple(expected(server, image, prompt) for prompt in prompts[:3])
+    assert len(seen(server)["chats"]) == 4
+    # Once they were handed over they are forgotten.
+    asked.answer(state, [0], prompts[:1])
+    assert len(seen(server)["chats"]) == 5
+
+
 def test_the_key_is_sent_and_never_shown(server: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MY_KEY", KEY)
     asked = model(server, key="MY_KEY")
@@ -256,6 +349,33 @@ def test_the_key_is_sent_and_never_shown(server: str, monkeypatch: pytest.Monkey
         asked.answer(state, [0], [Prompt("[401]")])
     assert KEY not in str(told.value)
     assert KEY not in json.dumps(asked.settings())
+
+
+@pytest.mark.parametrize("key", [KEY, 'with"quotes\\and/slash&more'])
+@pytest.mark.parametrize("word", ["leak", "leak plainly", "echo"])
+def test_no_piece_of_the_key_comes_back_from_a_server_that_quotes_it(
+    server: str, monkeypatch: pytest.MonkeyPatch, key: str, word: str
+) -> None:
+    """Not cut off at the end of a message, not as JSON, HTML or an address writes it, not as an answer."""
+    monkeypatch.setenv("MY_KEY", key)
+    asked = model(server, key="MY_KEY")
+    state = asked.encode([picture(1)])
+    plan(server)
+    answers = asked.answer(state, [0, 0], [Prompt("first"), Prompt(f"[{word}]")])
+    told = json.dumps([answers.texts, dict(answers.failed)])
+    assert "(key)" in told if word == "echo" else "xxx" in told
+    assert not any(
+        key[start : start + 5] in json.loads(told)[1].get("1", "") for start in range(len(key) - 4)
+    )
+    assert key not in "".join(answers.texts)
+
+
+def test_a_key_that_is_no_secret_changes_no_answer(server: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Servers of one's own mostly take any key: one that is a word may be the answer, too."""
+    monkeypatch.setenv("MY_KEY", "it")
+    asked = model(server, key="MY_KEY")
+    plan(server, "echo")
+    assert asked.answer(asked.encode([picture(1)]), [0], [Prompt("q")]).texts == ("it was Bearer it",)
 
 
 def test_without_a_name_the_only_model_is_taken(server: str) -> None:
@@ -298,10 +418,59 @@ def test_modality_weights_are_refused(server: str) -> None:
         ({"x-ratelimit-remaining-requests": "0", "x-ratelimit-reset-requests": "1m30.5s"}, 90.5),
         ({"x-ratelimit-remaining-tokens": "0", "x-ratelimit-reset-tokens": "20ms"}, 0.02),
         ({"x-ratelimit-remaining-requests": "1", "x-ratelimit-reset-requests": "1m"}, 0.0),
+        ({"retry-after": "12s"}, 12.0),
+        ({"retry-after": "nan"}, 0.0),
+        ({"retry-after": "Wed, 99 Foo 2015"}, 0.0),
+        ({"retry-after": "9" * 400}, 0.0),
     ],
 )
 def test_headers_that_ask_to_wait(headers: dict[str, str], seconds: float) -> None:
     assert asked_to_wait(429, headers) == pytest.approx(seconds)
+
+
+@pytest.mark.parametrize("unit", [1, 1000])
+def test_a_budget_that_comes_back_at_a_time_of_the_clock(unit: int) -> None:
+    """Some servers give the seconds, or milliseconds, since 1970, and some a date of ISO 8601."""
+    headers = {"x-ratelimit-remaining-requests": "0"}
+    for then in (str(int((time.time() + 60) * unit)), time.strftime("%FT%TZ", time.gmtime(time.time() + 60))):
+        waited = asked_to_wait(200, headers | {"x-ratelimit-reset-requests": then})
+        assert waited == pytest.approx(60, abs=3)
+
+
+@pytest.mark.parametrize(
+    ("logprobs", "confidence", "margin"),
+    [
+        ({"content": [{"logprob": -0.5}]}, math.exp(-0.5), None),
+        ({"content": [{"logprob": -0.5, "top_logprobs": [{"logprob": -0.5}]}]}, math.exp(-0.5), None),
+        ({"content": None, "top_logprobs": [{"yes": -0.1, "no": -2.0}]}, None, None),
+        ({"top_logprobs": [{"logprob": -0.1}, {"logprob": -2.0}]}, None, None),
+        ({"content": [{"top_logprobs": [{"logprob": -0.1}, {"logprob": -2.0}]}]}, None, None),
+        ({"tokens": ["a"], "token_logprobs": [-0.5]}, math.exp(-0.5), None),
+        (
+            {
+                "token_logprobs": [-0.5, -0.25],
+                "top_logprobs": [{"a": -0.5, "b": -1.5}, {"c": -2.0, "d": -0.25}],
+            },
+            math.exp(-0.75),
+            1.0,
+        ),
+        ({"token_logprobs": [-0.5, None]}, None, None),
+        ({"token_logprobs": []}, None, None),
+        ({"token_logprobs": [-0.5], "top_logprobs": [None]}, math.exp(-0.5), None),
+        ({"content": [{"logprob": -9999.0}]}, 0.0, None),
+        ({"content": [{"logprob": -(10**400)}]}, None, None),
+        ({"content": [{"logprob": 0.5}]}, None, None),
+        ({"content": ["a"]}, None, None),
+        ([], None, None),
+    ],
+)
+def test_confidence_of_what_servers_list(
+    logprobs: Any, confidence: float | None, margin: float | None
+) -> None:
+    reply = {"choices": [{"message": {"content": "a"}, "logprobs": logprobs}]}
+    found = read_reply(json.dumps(reply).encode())
+    assert found.confidence == (None if confidence is None else pytest.approx(confidence))
+    assert found.margin == (None if margin is None else pytest.approx(margin))
 
 
 def test_a_date_to_wait_for() -> None:

@@ -89,7 +89,7 @@ def test_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         ("dms,dtype=float8", "unknown dtype 'float8': did you mean"),
         ("dms,attention=sdp", "unknown attention 'sdp': did you mean 'sdpa'?"),
         ("dms,dtype=int8", "unknown dtype"),
-        ("dms,attention=flash_attention_2", "known: eager, sdpa"),
+        ("dms,attention=flash_attn_2", "did you mean 'flash_attention_2'?"),
         ("image-onyl", "did you mean 'image-only'?"),
         ("dms,mixing=mix", "unknown mixing 'mix': did you mean 'mixture'?"),
         ("dms,schedular=x", "did you mean 'scheduler'?"),

@@ -6,14 +6,17 @@ import json
 import shutil
 from collections.abc import Callable
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+import transformers as hf
 from PIL import Image as Pictures
 from tiny_static import KINDS, save_tiny_static
+from tiny_types import TYPES, WITH_VIDEOS, save_tiny_type
 
 from dmsbench.data.base import SampleError
 from dmsbench.errors import ModelError
@@ -113,6 +116,25 @@ def test_answers_are_those_of_stock_generate_in_any_batch(model: StaticModel, pi
             check(model, answers, stock[part])
 
 
+@pytest.mark.parametrize("kind", TYPES)
+def test_other_types_answer_as_stock_generate_does(kind: str, pictures: list[Any], tmp_path: Path) -> None:
+    model = StaticModel(save_tiny_type(tmp_path / kind, kind))
+    if find_spec("torchvision") is None:
+        assert hasattr(hf, type(model.processor).__name__)
+        assert not (kind in WITH_VIDEOS and hasattr(model.processor, "video_processor"))
+    rows = ROWS[:6]
+    stock = [stock_generate(model, pictures[i], QUESTIONS[q]) for i, q in rows]
+    assert len({text for text, _ in stock}) > 2
+    state = model.encode(pictures)
+    for size in (2, 6):
+        for begin in range(0, len(rows), size):
+            part = slice(begin, begin + size)
+            check(model, model.answer(state, IMAGES[:6][part], ASKED[:6][part]), stock[part])
+    unseen = stock_generate(model, None, QUESTIONS[0])
+    some = [Prompt(QUESTIONS[0], has_image=False), ASKED[1]]
+    check(model, model.answer(state, [0, IMAGES[1]], some), [unseen, stock[1]])
+
+
 def test_an_absent_modality_is_left_out_of_the_conversation(model: StaticModel, pictures: list[Any]) -> None:
     prompts = [
         Prompt("What color?", has_image=False),
@@ -210,7 +232,7 @@ def test_checkpoints_that_cannot_be_used_are_refused(
 ) -> None:
     folder = folder_of("llava_next")
     assert "unknown dtype 'int8'" in refused(folder, dtype="int8")
-    assert "use sdpa or eager" in refused(folder, attention="flash_attention_2")
+    assert "FlashAttention2" in refused(folder, attention="flash_attention_2")
     bare = save_tiny_static(tmp_path / "bare", "llava_next", template=None)
     assert "no chat template" in refused(bare)
     text = Path(shutil.copytree(folder, tmp_path / "text"))

@@ -79,13 +79,12 @@ def test_a_corruptions_version_is_asked_anew_where_it_is_applied(
     suite_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run(suite_file, tmp_path)
-    stock = corruptions.get
+    stock = corruptions.version_of
 
-    def newer(name: str) -> Any:
-        entry = stock(name)
-        return replace(entry, version=entry.version + 1) if name == "contrast" else entry
+    def newer(name: str) -> int | str:
+        return "newer" if name == "contrast" else stock(name)
 
-    monkeypatch.setattr(corruptions, "get", newer)
+    monkeypatch.setattr(corruptions, "version_of", newer)
     assert run(suite_file, tmp_path).reused == {"echo": ROWS - 3 * 36}
 
 
