@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -224,6 +225,21 @@ def test_unused_it_imports_nothing_and_adds_nothing(inner: pytest.Pytester) -> N
     assert run(inner, "--markers").outlines == inner.runpytest_inprocess("--markers").outlines
 
 
-def test_pytest_finds_it_by_its_entry_point() -> None:
+def test_pytest_finds_it_by_its_entry_point(inner: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Installed, also where dmsbench was imported before pytest and where warnings are errors."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    assert project["entry-points"] == {"pytest11": {"dmsbench": "dmsbench.pytest_plugin"}}
+    ((name, module),) = project["entry-points"]["pytest11"].items()
+    info = inner.path / "site" / "dmsbench-9.9.dist-info"
+    info.mkdir(parents=True)
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: dmsbench\nVersion: 9.9\n")
+    (info / "entry_points.txt").write_text(f"[pytest11]\n{name} = {module}\n")
+    (info / "RECORD").write_text("dmsbench/__init__.py,,\ncorruptions/__init__.py,,\n")
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(info.parent), str(ROOT)]))
+    monkeypatch.delenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD")
+    script = "import corruptions, dmsbench, pytest, sys; sys.exit(pytest.main(sys.argv[1:]))"
+    for arguments in ((), ("-p", module)):
+        done = inner.run(sys.executable, "-c", script, "-W", "error", *arguments)
+        assert done.ret == 0
+        done.stdout.fnmatch_lines(["plugins: *dmsbench-9.9*", "*1 passed*"])
+    done = inner.run(sys.executable, "-c", script, "--help", "-p", f"no:{name}")
+    lacks(done.stdout, "*--dmsbench*")
