@@ -97,8 +97,8 @@ def scorer_of(manifest: Mapping[str, Any], name: str, path: Path) -> tuple[Score
     """The score of this name on a run's data, and those data where it hangs on their texts; ``path`` names it
     in messages.
 
-    Raises UnknownNameError for a score that the run's task does not have, DmsbenchError where a package's task
-    is another than the one that was asked, SuiteError and DmsbenchError for texts that cannot be scored by it:
+    Raises UnknownNameError for a score that the run's task lacks, DmsbenchError where a package's task
+    is another than the one that was asked, SuiteError and DmsbenchError for texts that it cannot score:
     see ``_texts``.
     """
     _check_task(manifest, path)
