@@ -27,6 +27,7 @@ from dmsbench.corruption_settings import (
     check,
     differing,
 )
+from dmsbench.data.presets import PRESETS
 from dmsbench.errors import SuiteError, UnknownNameError
 from dmsbench.grid import CLEAN_NAME, Condition, View
 from dmsbench.plugins import SCORES as FOREIGN_SCORES
@@ -34,7 +35,7 @@ from dmsbench.plugins import TASKS, offered
 from dmsbench.safe_names import RULE, shown, why_unsafe
 from dmsbench.score_names import SCORES
 from dmsbench.size_limits import LARGEST_SEED, MOST_RECORDS
-from dmsbench.suite_blocks import DatasetConfig, Grid, Joint, RetrievalConfig, Strict
+from dmsbench.suite_blocks import DatasetConfig, Grid, Joint, RetrievalConfig, Strict, hub_path
 from dmsbench.suite_yaml import Lines, read_yaml
 
 __all__ = [
@@ -129,9 +130,9 @@ class Suite(Strict):
     @classmethod
     def _score_of_the_task(cls, data: Any) -> Any:
         task = data.get("task", "vqa") if isinstance(data, dict) else None
-        if not isinstance(task, str) or "score" in data or not (known := _scores_of(task)):
+        if not isinstance(task, str) or "score" in data or not _scores_of(task):
             return data
-        return data | {"score": known[0]}
+        return data | {"score": usual_score(task, data.get("dataset"))}
 
     @model_validator(mode="before")
     @classmethod
@@ -149,7 +150,12 @@ class Suite(Strict):
             raise ValueError(f"retrieval: belongs to the task retrieval, not to {self.task}")
         if self.task == "retrieval" and self.dataset.name == "easy_vqa":
             raise ValueError("dataset: easy_vqa has nothing to be searched; use scenes or local")
-        if self.score == "attributes" and self.dataset.name == "local":
+        preset = PRESETS.get(self.dataset.name)
+        if preset is not None and self.task not in preset.scores:
+            raise ValueError(
+                f"dataset: {preset.name} is for {' and '.join(preset.scores)}, not for {self.task}"
+            )
+        if self.score == "attributes" and self.dataset.name not in ("easy_vqa", "scenes"):
             raise ValueError(
                 "score: 'attributes' reads captions of scenes and easy_vqa; use cider_d, bleu4, rouge_l or "
                 "chrf"
@@ -196,7 +202,8 @@ class Suite(Strict):
         """The suite with the command line's changes; ``only`` keeps those corruptions (by name).
 
         ``only=["clean"]`` keeps none of them: the clean condition alone. ``include_false`` adds to the
-        suite's own, of which only those count that ``only`` keeps.
+        suite's own, of which only those count that ``only`` keeps. A public data set brings its own score
+        where none is named and the suite has its task's first.
 
         Raises SuiteError for a value out of range and UnknownNameError for a corruption that the suite
         does not hold.
@@ -214,6 +221,9 @@ class Suite(Strict):
             data["models"] = tuple(models)
         if dataset is not None:
             data["dataset"] = dataset.model_dump()
+            plain = self.score in (SCORES[self.task][0], "attributes")
+            if score is None and plain and dataset.name in PRESETS:
+                data["score"] = usual_score(self.task, data["dataset"])
         if only:
             held = self.corruption_names
             for name in only:
@@ -325,7 +335,7 @@ def load_suite(name_or_path: str) -> Suite:
     for key in ("path", "images"):
         # Paths in a suite file are relative to it.
         if isinstance(data.get("dataset"), dict) and isinstance(data["dataset"].get(key), str):
-            data["dataset"][key] = path.parent / data["dataset"][key]
+            data["dataset"][key] = _beside(path, data["dataset"], key)
     for model in data["models"] if isinstance(data.get("models"), list) else ():
         # A file of somebody else's could send any variable of the environment anywhere.
         if isinstance(model, str) and "endpoint:" in model and ",key=" in model:
@@ -333,6 +343,25 @@ def load_suite(name_or_path: str) -> Suite:
                 f"{path}: models: a suite file may not name the key of an endpoint: give it by --model"
             )
     return _validated(data, str(path), lines)
+
+
+def _beside(suite: Path, dataset: dict[str, Any], key: str) -> Path:
+    """A path of a suite file, relative to it; of the hub only where it is a folder's."""
+    text: str = dataset[key]
+    if dataset.get("name") != "hub" and dataset.get("name") not in PRESETS:
+        return suite.parent / text
+    return hub_path(text, suite.parent)
+
+
+def usual_score(task: str, dataset: Any) -> str:
+    """The score of a suite that names none: the data set's own for the task, else the task's first.
+
+    Empty where there is no such task.
+    """
+    name = dataset.get("name") if isinstance(dataset, dict) else None
+    preset = PRESETS.get(name) if isinstance(name, str) else None
+    own = preset.scores.get(task) if preset else None
+    return own or next(iter(_scores_of(task)), "")
 
 
 def _validated(data: dict[str, Any], where: str, lines: Lines | None = None) -> Suite:

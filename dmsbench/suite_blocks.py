@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, field_validator, model_validator
 
 import corruptions
 from dmsbench.data import DATASETS
+from dmsbench.data.foreign_rows import FOREIGN_KEYS
+from dmsbench.data.presets import PRESETS
 from dmsbench.data.row_files import KEYS
 from dmsbench.errors import UnknownNameError
 from dmsbench.plugins import DATASETS as FOREIGN
@@ -24,11 +26,19 @@ class Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class DatasetConfig(Strict):
-    """``name: easy_vqa`` or ``scenes`` with a split, or ``local`` with a ``path`` and, if wanted, ``images``.
+#: Data sets that are read with ``columns``, and what may be named there.
+_COLUMNS = {"local": KEYS, "webdataset": FOREIGN_KEYS, "hub": FOREIGN_KEYS}
 
-    ``columns`` says what local data call the keys of a row, ``allow_outside`` lets them name images that lie
-    outside of their folder. Scenes have a ``level`` of difficulty, by default 1, and a ``count`` of pictures.
+
+class DatasetConfig(Strict):
+    """A data set by name, with what says which part of it is meant and how it is read.
+
+    ``easy_vqa`` or ``scenes`` with a split; ``local`` with a ``path`` and, if wanted, ``images``;
+    ``webdataset`` with a ``path``; ``hub`` with a ``path``, ``owner/name`` or a folder; or a public one by
+    its own name, which brings split and columns. ``columns`` says what the data call the keys of a row,
+    ``allow_outside`` lets local data name images that lie outside of their folder. ``config`` and
+    ``revision`` are the hub's, ``streaming`` fetches no more than the suite's limit. Scenes have a ``level``
+    of difficulty, by default 1, and a ``count`` of pictures.
     """
 
     name: str
@@ -39,8 +49,22 @@ class DatasetConfig(Strict):
     allow_outside: bool = False
     level: Annotated[int, Field(ge=1, le=3)] | None = None
     count: Annotated[int, Field(ge=1, le=MOST_SCENES)] | None = None
+    config: str | None = None
+    revision: str | None = None
+    streaming: bool = False
     #: Of a data set that another package offers, which reads and checks them.
     options: dict[str, JsonValue] = Field(default_factory=dict)
+
+    @property
+    def is_public(self) -> bool:
+        """Whether it is read by the library of the hub."""
+        return self.name == "hub" or self.name in PRESETS
+
+    @model_validator(mode="before")
+    @classmethod
+    def _split_of_a_preset(cls, data: Any) -> Any:
+        preset = PRESETS.get(data["name"]) if isinstance(data, dict) and _named(data) else None
+        return {"split": preset.split} | data if preset else data
 
     @field_validator("name")
     @classmethod
@@ -61,18 +85,38 @@ class DatasetConfig(Strict):
         return self
 
     @model_validator(mode="after")
-    def _local_has_a_path(self) -> DatasetConfig:
-        if not self.foreign and (self.name == "local") != (self.path is not None):
+    def _path_where_one_belongs(self) -> DatasetConfig:
+        if self.name == "local" and self.path is None:
+            raise ValueError("'path' belongs to the local data set, and the local data set needs one")
+        if self.name in ("hub", "webdataset") and self.path is None:
+            raise ValueError(f"{self.name} needs a 'path'")
+        if self.name in ("easy_vqa", "scenes") and self.path is not None:
             raise ValueError("'path' belongs to the local data set, and the local data set needs one")
         if self.name != "local" and not self.foreign and self.images is not None:
             raise ValueError("'images' belongs to the local data set")
-        if self.name != "local" and self.columns:
-            raise ValueError("'columns' belongs to the local data set")
-        for key in self.columns:
-            if key not in KEYS:
-                raise ValueError(f"columns: {UnknownNameError('key of a row', key, KEYS)}")
         if self.name != "local" and self.allow_outside:
             raise ValueError("'allow_outside' belongs to the local data set")
+        return self
+
+    @model_validator(mode="after")
+    def _columns_that_are_read(self) -> DatasetConfig:
+        known = FOREIGN_KEYS if self.name in PRESETS else _COLUMNS.get(self.name)
+        if known is None and self.columns:
+            raise ValueError("'columns' belongs to the local data set, to hub and to webdataset")
+        for key in self.columns:
+            if key not in (known or ()):
+                raise ValueError(f"columns: {UnknownNameError('key of a row', key, known or ())}")
+        return self
+
+    @model_validator(mode="after")
+    def _of_the_hub(self) -> DatasetConfig:
+        for key in ("config", "revision", "streaming"):
+            if not self.is_public and getattr(self, key):
+                raise ValueError(f"'{key}' belongs to data sets of the hub")
+        if self.name in PRESETS and self.config is not None:
+            raise ValueError(f"'{self.name}' has its config; another one is read by the data set hub")
+        if self.is_public and "[" in self.split:
+            raise ValueError("'split' takes a whole split: the suite's limit takes a part")
         return self
 
     @model_validator(mode="after")
@@ -81,6 +125,17 @@ class DatasetConfig(Strict):
             if self.name != "scenes" and getattr(self, key) is not None:
                 raise ValueError(f"'{key}' belongs to the data set scenes")
         return self
+
+
+def hub_path(text: str, folder: Path) -> Path:
+    """``owner/name`` as it is, and a folder, which begins with a point or a slash, as an absolute path."""
+    if text.startswith(".") or Path(text).is_absolute():
+        return (folder / text).absolute()
+    return Path(text)
+
+
+def _named(data: dict[Any, Any]) -> bool:
+    return isinstance(data.get("name"), str)
 
 
 #: Which side of a search is corrupted.

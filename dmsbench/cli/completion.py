@@ -53,5 +53,12 @@ def backends(incomplete: str) -> list[str]:
     return _starting(corruptions.backend_names(), incomplete)
 
 
+def public_data(incomplete: str) -> list[str]:
+    """Public data sets by name; where none begins so, the shell offers files."""
+    from dmsbench.data.presets import PRESETS
+
+    return _starting(PRESETS, incomplete)
+
+
 def _starting(names: Iterable[str], incomplete: str) -> list[str]:
     return [name for name in names if name.startswith(incomplete)]

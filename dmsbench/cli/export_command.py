@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from dmsbench.cli import completion
-from dmsbench.cli.options import AllowOutside, Out, Quiet, parse_severities
+from dmsbench.cli.options import AllowOutside, Data, Out, Quiet, data_named, parse_severities
 from dmsbench.errors import DmsbenchError
 
 
@@ -31,10 +31,7 @@ def export(
     format_: Annotated[
         ExportFormat, typer.Option("--format", help="Who is to read it.")
     ] = ExportFormat.JSONL,
-    data: Annotated[
-        Path | None,
-        typer.Option("--data", help="Your own JSONL, Parquet, CSV or TSV file instead of the suite's data."),
-    ] = None,
+    data: Data = None,
     images: Annotated[
         Path | None,
         typer.Option("--images", help="Image folder of --data; by default the file's own folder."),
@@ -66,14 +63,12 @@ def export(
     from dmsbench.cli.output import messages, tell
     from dmsbench.exchange.export import export as write
     from dmsbench.runner.job import prepare
-    from dmsbench.suite import DatasetConfig, load_suite
+    from dmsbench.suite import load_suite
 
     if data is None and (images is not None or allow_outside):
         raise DmsbenchError("--images and --allow-outside belong to --data: give the question file too")
     asked = load_suite(suite)
-    mine = None
-    if data is not None:
-        mine = DatasetConfig(name="local", path=data, images=images, allow_outside=allow_outside)
+    mine = data_named(data, images, allow_outside)
     loaded = asked.changed(
         seed=seed,
         limit=limit or None,

@@ -217,7 +217,7 @@ def _training_data(suite: Suite, data: Path | None, images: Path | None, allow_o
                     f"'{min(shared)}' among them; fit on others"
                 )
         return found
-    if config.name == "local":
+    if config.name in ("local", "webdataset"):
         raise DmsbenchError(
             f"suite '{suite.name}' has local data without a training split: give a training file by --data"
         )
@@ -225,8 +225,8 @@ def _training_data(suite: Suite, data: Path | None, images: Path | None, allow_o
         raise DmsbenchError(
             f"suite '{suite.name}' tests on the training split: a fit on it would have seen it"
         )
-    if config.foreign:
-        return configured(config.model_copy(update={"split": "train"}), suite.task)
+    if config.is_public or config.foreign:
+        return configured(config.model_copy(update={"split": "train", "streaming": False}), suite.task)
     return load_dataset(config.name, "train", level=config.level, task=suite.task)
 
 

@@ -15,12 +15,14 @@ from dmsbench.cli import completion
 from dmsbench.cli.options import (
     MOST_THREADS,
     AllowOutside,
+    Data,
     Format,
     Out,
     Quiet,
     TableFormat,
     TrustRemoteCode,
     check_loudness,
+    data_named,
     parse_severities,
 )
 from dmsbench.errors import DmsbenchError, StoppedRunError
@@ -70,10 +72,7 @@ def run(
             help="NAME[=SPEC]; a builtin name, a folder or a hub id, with options. Repeatable.",
         ),
     ] = None,
-    data: Annotated[
-        Path | None,
-        typer.Option("--data", help="Your own JSONL, Parquet, CSV or TSV file instead of the suite's data."),
-    ] = None,
+    data: Data = None,
     images: Annotated[
         Path | None,
         typer.Option("--images", help="Image folder of --data; by default the file's own folder."),
@@ -179,6 +178,8 @@ def run(
 
       dmsbench run --suite vqa-corrupt --data mine.jsonl --model mine=./checkpoint
 
+      dmsbench run --suite vqa-corrupt --data vqav2 --limit 500 --model mine=./checkpoint
+
       dmsbench run --suite caption-corrupt --data mine.jsonl --score cider_d --model mine=./checkpoint
 
       dmsbench run --suite smoke --dry-run --format json
@@ -225,13 +226,11 @@ def run(
 
 
 def _dataset(
-    suite: Suite, data: Path | None, images: Path | None, allow_outside: bool
+    suite: Suite, data: str | None, images: Path | None, allow_outside: bool
 ) -> DatasetConfig | None:
     """The data that the command line asks for; None: the suite's as they are."""
-    from dmsbench.suite import DatasetConfig
-
     if data is not None:
-        return DatasetConfig(name="local", path=data, images=images, allow_outside=allow_outside)
+        return data_named(data, images, allow_outside)
     if not allow_outside:
         return None
     if suite.dataset.name != "local":

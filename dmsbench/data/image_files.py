@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import functools
+import io
 import struct
 import warnings
 import zlib
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -65,15 +66,25 @@ def read(path: Path) -> npt.NDArray[np.uint8]:
         unfit = "no such image"
     except (OSError, ValueError) as error:
         unfit = f"not a readable image ({one_line(getattr(error, 'strerror', None) or str(error))})"
-    if unfit is None:
-        try:
-            return _pixels(path)
-        except UnidentifiedImageError:
-            unfit = f"not a readable image (none of {', '.join(FORMATS)})"
-        except _UNREADABLE as error:
-            told = one_line(str(error))
-            unfit = f"not a readable image ({told or type(error).__name__})"
-    raise UnusablePictureError(f"{one_line(path.name)}: {unfit}")
+    if unfit is not None:
+        raise UnusablePictureError(f"{one_line(path.name)}: {unfit}")
+    try:
+        # Opened here: where Pillow opens and fails, it forgets to close.
+        with path.open("rb") as file:
+            return _pixels(file, path.name)
+    except OSError as error:
+        told = one_line(error.strerror or str(error))
+        raise UnusablePictureError(f"{one_line(path.name)}: not a readable image ({told})") from None
+
+
+def read_bytes(content: bytes, name: str) -> npt.NDArray[np.uint8]:
+    """The picture in the bytes of a file, as ``read`` gives it; ``name`` is what messages call it.
+
+    Raises UnusablePictureError as ``read`` does.
+    """
+    if len(content) > MOST_BYTES:
+        raise UnusablePictureError(f"{one_line(name)}: has {len(content):,} bytes, more than {MOST_BYTES:,}")
+    return _pixels(io.BytesIO(content), name)
 
 
 def content(path: Path) -> bytes:
@@ -82,35 +93,41 @@ def content(path: Path) -> bytes:
     return path.read_bytes() if unfit is None else unfit.encode()
 
 
-def _pixels(path: Path) -> npt.NDArray[np.uint8]:
-    with warnings.catch_warnings():
-        # Pillow talks to whoever reads the terminal about tags and palettes.
-        warnings.simplefilter("ignore")
-        warnings.simplefilter("error", Image.DecompressionBombWarning)
-        # Opened here: where Pillow opens and fails, it forgets to close.
-        with path.open("rb") as file, Image.open(file, formats=_known_formats()) as picture:
-            _check_size(path, picture)
-            upright = ImageOps.exif_transpose(picture)
-            return _rgb(path, upright)
+def _pixels(file: IO[bytes], name: str) -> npt.NDArray[np.uint8]:
+    try:
+        with warnings.catch_warnings():
+            # Pillow talks to whoever reads the terminal about tags and palettes.
+            warnings.simplefilter("ignore")
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            with Image.open(file, formats=_known_formats()) as picture:
+                _check_size(name, picture)
+                upright = ImageOps.exif_transpose(picture)
+                return _rgb(name, upright)
+    except UnidentifiedImageError:
+        unfit = f"not a readable image (none of {', '.join(FORMATS)})"
+    except _UNREADABLE as error:
+        told = one_line(str(error))
+        unfit = f"not a readable image ({told or type(error).__name__})"
+    raise UnusablePictureError(f"{one_line(name)}: {unfit}")
 
 
-def _check_size(path: Path, picture: Image.Image) -> None:
+def _check_size(name: str, picture: Image.Image) -> None:
     width, height = picture.size
     if max(width, height) > LONGEST_SIDE or width * height > MOST_PIXELS:
         raise UnusablePictureError(
-            f"{one_line(path.name)}: {width:,} × {height:,} pixels, more than {MOST_PIXELS:,} or longer than "
+            f"{one_line(name)}: {width:,} × {height:,} pixels, more than {MOST_PIXELS:,} or longer than "
             f"{LONGEST_SIDE:,}; scale it down"
         )
 
 
-def _rgb(path: Path, picture: Any) -> npt.NDArray[np.uint8]:
+def _rgb(name: str, picture: Any) -> npt.NDArray[np.uint8]:
     if picture.mode.startswith("I;16"):
         # Pillow's own conversion clips at 255: all but the darkest picture would turn white.
         grey = (np.asarray(picture) >> 8).astype(np.uint8)
         return np.repeat(grey[:, :, None], 3, axis=2)
     if picture.mode in _WIDE:
         raise UnusablePictureError(
-            f"{one_line(path.name)}: its pixels are {_WIDE[picture.mode]}; save it with 8 bits"
+            f"{one_line(name)}: its pixels are {_WIDE[picture.mode]}; save it with 8 bits"
         )
     return np.asarray(picture.convert("RGB"), dtype=np.uint8)
 

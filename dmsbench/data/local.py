@@ -33,23 +33,24 @@ Parquet file's rows count as its lines.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from corruptions import TOPICS, Topic
-from dmsbench.data.base import Dataset, Sample, commonest_answer, fingerprint, order_by_group
-from dmsbench.data.local_retrieval import Row, row_samples
+from dmsbench.data.base import Dataset, Drawn, Sample, commonest_answer, fingerprint, order_by_group
+from dmsbench.data.local_retrieval import Row
+from dmsbench.data.local_retrieval import row_samples as retrieval_samples
 from dmsbench.data.names import one_line, quoted, unused
-from dmsbench.data.row_files import SUFFIXES, read_rows
+from dmsbench.data.row_files import SUFFIXES, NumberedRow, read_rows
 from dmsbench.errors import DataError, UnknownNameError
 
 #: Fixes the order of the images, so that a limit takes a fair draw of them; not the suite's seed.
 ORDER_SEED = 20260101
 LICENCE = "unknown (local data)"
 #: The keys that references are read from, by task; the first that a row has counts.
-_REFERENCES = {
+REFERENCES = {
     "vqa": ("answers", "answer"),
     "captioning": ("captions", "caption", "answers", "answer"),
     "retrieval": ("captions", "caption"),
@@ -62,17 +63,21 @@ INSTRUCTION = "Describe the image."
 LONGEST_TEXT = 1_000_000
 
 
-class _RowError(ValueError):
+class RowError(ValueError):
     """Why one row cannot be used."""
 
 
-@dataclass
+#: A row's picture and what it is called; raises RowError where there is none.
+PictureOf = Callable[[Mapping[str, Any]], tuple[Path | Drawn, str]]
+
+
+@dataclass(slots=True)
 class _Draft:
     """What could be read of a row: the fields before a fault are filled, the others as here."""
 
     line: int
     id: str
-    image: Path
+    image: Path | Drawn
     group: str = ""
     question: str = ""
     context: str | None = None
@@ -127,19 +132,13 @@ def load(
         if not folder.is_dir():
             raise DataError(f"{folder}: no such folder; give the folder that image paths start from")
         asked = [("question",)] if task == "vqa" else []
-        rows = list(read_rows(path, columns or {}, [("image",), *asked, _REFERENCES[task]]))
+        rows = list(read_rows(path, columns or {}, [("image",), *asked, REFERENCES[task]]))
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({one_line(error.strerror or str(error))})") from None
     if not rows:
         wanted = "question and answers" if task == "vqa" else "captions"
         raise DataError(f"{path}: no rows; write one object with image, {wanted} a line")
-    drafts = [_read(line, row, folder, task, allow_outside) for line, row in rows]
-    _part_ids(drafts)
-    _part_groups(drafts)
-    if task == "retrieval":
-        found = row_samples([draft.row() for draft in drafts])
-    else:
-        found = [draft.sample() for draft in drafts]
+    found = row_samples_of(rows, task, folder, lambda row: _picture(row, folder, allow_outside))
     samples = order_by_group(found, ORDER_SEED)
     chance = commonest_answer(samples) if task == "vqa" else None
     return Dataset(
@@ -152,19 +151,35 @@ def load(
     )
 
 
-def _read(line: int, row: Mapping[str, Any] | str, folder: Path, task: str, allow_outside: bool) -> _Draft:
-    draft = _Draft(line, f"row-{line - 1}", folder)
+def row_samples_of(
+    rows: Iterable[NumberedRow], task: str, no_picture: Path | Drawn, picture_of: PictureOf
+) -> list[Sample]:
+    """The samples of rows under the names of the module's keys, in their order; of retrieval its queries.
+
+    ``no_picture`` stands where a row has none that can be told.
+    """
+    drafts = [_read(line, row, no_picture, task, picture_of) for line, row in rows]
+    _part_ids(drafts)
+    _part_groups(drafts)
+    if task == "retrieval":
+        return retrieval_samples([draft.row() for draft in drafts])
+    return [draft.sample() for draft in drafts]
+
+
+def _read(
+    line: int, row: Mapping[str, Any] | str, no_picture: Path | Drawn, task: str, picture_of: PictureOf
+) -> _Draft:
+    draft = _Draft(line, f"row-{line - 1}", no_picture)
     try:
         if isinstance(row, str):
-            raise _RowError(row)
+            raise RowError(row)
         draft.id = _name(row, "id", draft.id)
-        draft.image = _image(folder, _text(row, "image"), allow_outside)
-        own = draft.image.relative_to(folder) if draft.image.is_relative_to(folder) else draft.image
-        draft.group = _name(row, "group", "") or own.as_posix()
+        draft.image, own = picture_of(row)
+        draft.group = _name(row, "group", "") or own
         if task != "retrieval":
             told = task == "captioning" and row.get("question") is None
             draft.question = INSTRUCTION if told else _text(row, "question")
-        draft.answers = _answers(row, _REFERENCES[task])
+        draft.answers = _answers(row, REFERENCES[task])
         beside = "title" if task == "retrieval" else "context"
         if row.get(beside) is not None:
             context = _checked(beside, row[beside])
@@ -172,29 +187,35 @@ def _read(line: int, row: Mapping[str, Any] | str, folder: Path, task: str, allo
         draft.about = _about(row.get("about"))
         if draft.about is None and task != "vqa":
             draft.about = CAPTIONS_TELL
-    except _RowError as error:
+    except RowError as error:
         draft.blame(error)
     return draft
 
 
+def _picture(row: Mapping[str, Any], folder: Path, allow_outside: bool) -> tuple[Path, str]:
+    image = _image(folder, _text(row, "image"), allow_outside)
+    own = image.relative_to(folder) if image.is_relative_to(folder) else image
+    return image, own.as_posix()
+
+
 def _checked(key: str, value: object) -> str:
     if not isinstance(value, str):
-        raise _RowError(f"{key} is not text")
+        raise RowError(f"{key} is not text")
     if len(value) > LONGEST_TEXT:
-        raise _RowError(f"{key} has {len(value):,} characters; at most {LONGEST_TEXT:,} are read")
+        raise RowError(f"{key} has {len(value):,} characters; at most {LONGEST_TEXT:,} are read")
     try:
         value.encode("utf-8")
     except UnicodeEncodeError:
-        raise _RowError(f"{key} holds half a surrogate pair, which is no text") from None
+        raise RowError(f"{key} holds half a surrogate pair, which is no text") from None
     return value
 
 
 def _text(row: Mapping[str, Any], key: str) -> str:
     if row.get(key) is None:
-        raise _RowError(f"no {key}")
+        raise RowError(f"no {key}")
     value = _checked(key, row[key])
     if not value.strip():
-        raise _RowError(f"empty {key}")
+        raise RowError(f"empty {key}")
     return value
 
 
@@ -210,13 +231,13 @@ def _answers(row: Mapping[str, Any], keys: Sequence[str]) -> tuple[str, ...]:
     found = row.get(key)
     answers = [found] if isinstance(found, str) else [] if found is None else found
     if not isinstance(answers, list):
-        raise _RowError(f"{key} is neither a text nor a list of texts")
+        raise RowError(f"{key} is neither a text nor a list of texts")
     if not answers:
-        raise _RowError(f"no {keys[0]}")
+        raise RowError(f"no {keys[0]}")
     one = keys[0].removesuffix("s")
     article = "an" if one[0] in "aeiou" else "a"
     if any(not _checked(f"{article} {one}", answer).strip() for answer in answers):
-        raise _RowError(f"an empty {one}")
+        raise RowError(f"an empty {one}")
     return tuple(answers)
 
 
@@ -225,24 +246,24 @@ def _about(found: object) -> tuple[Topic, ...] | None:
         return None
     topics = [found] if isinstance(found, str) else found
     if not isinstance(topics, list):
-        raise _RowError("about is neither a topic nor a list of topics")
+        raise RowError("about is neither a topic nor a list of topics")
     named = {_checked("a topic of about", topic).strip() for topic in topics}
     for topic in topics:
         if topic.strip() not in TOPICS:
-            raise _RowError(UnknownNameError("topic in about", one_line(topic), TOPICS))
+            raise RowError(UnknownNameError("topic in about", one_line(topic), TOPICS))
     return tuple(topic for topic in TOPICS if topic in named)
 
 
 def _image(folder: Path, image: str, allow_outside: bool) -> Path:
-    """The image's path; raises _RowError where it leaves the folder, through a symlink or by itself."""
+    """The image's path; raises RowError where it leaves the folder, through a symlink or by itself."""
     relative = Path(image)
     if "\0" in image or not relative.parts:
-        raise _RowError(f"image {quoted(image)} is no file name")
+        raise RowError(f"image {quoted(image)} is no file name")
     if allow_outside:
         return folder / relative
     root, target = os.path.realpath(folder), os.path.realpath(folder / relative)
     if relative.anchor or ".." in relative.parts or not Path(target).is_relative_to(root):
-        raise _RowError(
+        raise RowError(
             f"image {quoted(image)} lies outside the image folder; where that is meant, allow it by "
             "--allow-outside or dataset.allow_outside"
         )

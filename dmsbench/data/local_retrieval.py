@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from corruptions import Topic
-from dmsbench.data.base import Sample
+from dmsbench.data.base import Drawn, Sample
 from dmsbench.data.names import quoted, unused
 from dmsbench.data.retrieval import TEXT_TO_ITEM, Item, Text, item_id, queries
 
@@ -22,7 +22,7 @@ class Row:
     line: int
     id: str
     group: str
-    image: Path
+    image: Path | Drawn
     captions: tuple[str, ...]
     title: str | None
     about: tuple[Topic, ...] | None

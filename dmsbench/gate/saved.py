@@ -7,6 +7,7 @@ people and for reviews; only the one inside is read.
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -36,6 +37,7 @@ FORMAT = 1
 #: What a question was, what the model said, and what scores are computed from.
 TEXTS = ("question", "references", "prediction", "rank")
 _KEY = b"dmsbench.reference"
+_SUM = b"dmsbench.reference.sum"
 _SCORE = "score:"
 _MOST_BYTES = 2**31
 _ORDER = ("image_corruption", "image_severity", "text_corruption", "text_severity", "sample_id")
@@ -163,7 +165,7 @@ def save(entrant: Entrant, to: Path, *, scores: Sequence[str] = (), with_predict
     inside = json.dumps(document, ensure_ascii=True, allow_nan=False).encode()
     sink = pa.BufferOutputStream()
     pq.write_table(
-        out.replace_schema_metadata({_KEY: inside}),
+        out.replace_schema_metadata({_KEY: inside, _SUM: _sum(inside)}),
         sink,
         compression="zstd",
         compression_level=19,
@@ -180,6 +182,11 @@ def save(entrant: Entrant, to: Path, *, scores: Sequence[str] = (), with_predict
     except OSError as error:
         raise DmsbenchError(f"{path}: cannot be written ({error.strerror or error})") from None
     return Saving(read(path), out.num_rows, len(content))
+
+
+def _sum(inside: bytes) -> bytes:
+    """Tells whether the description is what was written: no page's checksum covers it."""
+    return hashlib.blake2b(inside, digest_size=8).hexdigest().encode()
 
 
 def _file(to: Path, entrant: Entrant) -> Path:
@@ -217,6 +224,8 @@ def read(path: Path) -> SavedReference:
         raise DmsbenchError(f"{path}: no saved reference ({_line(error)}); make one by {_MAKE}") from None
     if _KEY not in metadata:
         raise DmsbenchError(f"{path}: no saved reference; make one by {_MAKE}")
+    if metadata.get(_SUM) != _sum(metadata[_KEY]):
+        raise DmsbenchError(f"{path}: damaged (what it says of itself is not what was saved); save it again")
     try:
         document = json.loads(metadata[_KEY])
     except (ValueError, RecursionError) as error:
@@ -257,6 +266,7 @@ def _is_reference(found: Any) -> bool:
 def _read(path: Path) -> pa.Table:
     try:
         table = pq.read_table(path, page_checksum_verification=True, partitioning=None)
+        table.validate(full=True)  # what no page's checksum covers, such as which words a dictionary has
     except (OSError, pa.ArrowException) as error:
         raise DmsbenchError(f"{path}: damaged ({_line(error)}); save it again") from None
     saved = read(path)

@@ -61,7 +61,7 @@ def prepare(suite: Suite, out: Path) -> Job:
     or the grid is too large.
     """
     settings = suite.differing()
-    dataset = configured(suite.dataset, suite.task)
+    dataset = configured(suite.dataset, suite.task, suite.limit)
     samples = limited(dataset, suite.limit, suite.retrieval)
     if not samples:
         raise DataError(f"data set '{dataset.name}' has no samples{_asked(suite)}")
@@ -76,6 +76,7 @@ def prepare(suite: Suite, out: Path) -> Job:
             "split": dataset.split,
             "fingerprint": dataset.fingerprint,
             "samples": digest([sample.id for sample in samples]),
+            **({"source": dict(dataset.source)} if dataset.source else {}),
         },
         "seed": suite.seed,
         "profile": suite.profile,

@@ -76,6 +76,7 @@ def merged(job: Job, entries: dict[str, dict[str, Any]]) -> dict[str, Any]:
             "split": job.dataset.split,
             "fingerprint": job.dataset.fingerprint,
             "licence": job.dataset.licence,
+            **({"source": dict(job.dataset.source)} if job.dataset.source else {}),
             "samples": job.plan.samples,
             "images": sum(len({s.group for s in block.samples}) for block in job.plan.blocks),
         },

@@ -94,17 +94,18 @@ def rescore(source: RunFolder, name: str) -> Rescored:
 
 
 def scorer_of(manifest: Mapping[str, Any], name: str, path: Path) -> tuple[Scorer, Dataset | None]:
-    """The score of this name on a run's data, and those data where it hangs on their texts; ``path`` names it
-    in messages.
+    """The score of this name on a run's data, and those data where it hangs on their texts; ``path`` names
+    the run in messages.
 
-    Raises UnknownNameError for a score that the run's task lacks, DmsbenchError where a package's task
-    is another than the one that was asked, SuiteError and DmsbenchError for texts that it cannot score:
-    see ``_texts``.
+    Raises UnknownNameError for a score that the run's task does not have, DmsbenchError where a package's
+    task is another than the one that was asked, and what ``_texts`` raises.
     """
     _check_task(manifest, path)
     score = scorer(name, manifest["identity"]["task"])
-    dataset = _texts(manifest, name, path) if _hangs_on_texts(score) else None
-    return (score if dataset is None else on_split(score, dataset)), dataset
+    if not _hangs_on_texts(score):
+        return score, None
+    dataset = _texts(manifest, name, path)
+    return on_split(score, dataset), dataset
 
 
 def _check_task(manifest: Mapping[str, Any], path: Path) -> None:

@@ -20,8 +20,8 @@ from dmsbench.tasks.scorers import Scorer, chance_under
 _PICTURES, _TRIED = 300, 30
 
 
-def configured(config: DatasetConfig, task: str) -> Dataset:
-    """The data set that a suite names, for its task."""
+def configured(config: DatasetConfig, task: str, limit: int | None = None) -> Dataset:
+    """The data set that a suite names, for its task; ``limit`` says how much of a stream is taken."""
     if config.foreign:
         return foreign.load(config, task)
     return load_dataset(
@@ -34,6 +34,10 @@ def configured(config: DatasetConfig, task: str) -> Dataset:
         task=form(task),
         allow_outside=config.allow_outside,
         columns=config.columns,
+        config=config.config,
+        revision=config.revision,
+        streaming=config.streaming,
+        limit=limit,
     )
 
 

@@ -44,6 +44,8 @@ def test_builtin_suites_load_and_hold_what_they_promise() -> None:
         "caption-corrupt",
         "retrieval-corrupt",
         "vqa-joint",
+        "vqav2-corrupt",
+        "coco-caption-corrupt",
     }
     suite = load_suite("vqa-corrupt")
     assert len(suite.conditions) == 1 + 19 * 5
@@ -103,7 +105,7 @@ def test_conditions_clean_first_and_on_the_side_that_a_corruption_targets(tmp_pa
         ({"grid": {"joint": [{"image": "ocr", "text": "ocr"}]}}, "'ocr' is a corruption of kind text"),
         ({"grid": "all"}, "grid: input should be"),
         ({"dataset": {"name": "local"}}, "dataset: 'path' belongs to the local data set"),
-        ({"dataset": {"name": "vqav3"}}, r"dataset\.name: unknown data set 'vqav3'"),
+        ({"dataset": {"name": "vqav3"}}, r"dataset\.name: unknown data set 'vqav3': did you mean 'vqav2'\?"),
         ({"dataset": {"name": "easy_vqa", "level": 1}}, "dataset: 'level' belongs to the data set scenes"),
         ({"dataset": {"name": "easy_vqa", "count": 9}}, "dataset: 'count' belongs to the data set scenes"),
         ({"dataset": {"name": "scenes", "level": 4}}, "level: input should be less than or equal to 3"),

@@ -48,7 +48,8 @@ def test_a_script_for_the_shell() -> None:
     ("line", "names"),
     [
         ("dmsbench run --suite ", set(builtin_suites())),
-        ("dmsbench run --suite v", {"vqa-corrupt", "vqa-joint"}),
+        ("dmsbench run --suite v", {"vqa-corrupt", "vqa-joint", "vqav2-corrupt"}),
+        ("dmsbench run --data vq", {"vqav2"}),
         ("dmsbench run --model ", set(BUILTIN)),
         ("dmsbench run --model mine=tiny-c", {"mine=tiny-clip-scenes"}),
         ("dmsbench run --corruption ", {"clean", *corruptions.names()}),

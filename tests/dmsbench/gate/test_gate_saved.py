@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable
 from dataclasses import fields
@@ -147,7 +148,10 @@ def rewritten(path: Path, change: Callable[[dict[str, Any]], None]) -> None:
     table = pq.read_table(path)
     document = json.loads(table.schema.metadata[b"dmsbench.reference"])
     change(document)
-    pq.write_table(table.replace_schema_metadata({b"dmsbench.reference": json.dumps(document)}), path)
+    inside = json.dumps(document).encode()
+    whole = hashlib.blake2b(inside, digest_size=8).hexdigest()
+    metadata = {b"dmsbench.reference": inside, b"dmsbench.reference.sum": whole}
+    pq.write_table(table.replace_schema_metadata(metadata), path)
 
 
 @pytest.mark.parametrize(
