@@ -6,10 +6,10 @@ With a standard error s of the change, a true drop d fails it with probability 1
     d ≥ max(T, z(1 − α′/2)·s) + z(1 − β)·s
 
 α′ being the level that the check has in the first step of Holm's procedure, α times its share of the weights:
-the later steps are kinder. The z before s is Student's t with images − 1 degrees of freedom, since the error is
-estimated from as many images; planned numbers of images are z²/2 larger for that (Guenther, "Sample size
-formulas for normal theory t tests", Am. Stat. 35 (1981)). Under ``non-inferiority`` a model that lost nothing passes with probability 1 − β
-where T ≥ (z(1 − α) + z(1 − β))·s.
+the later steps are kinder. The z before s is Student's t with images − 1 degrees of freedom, since the error
+is estimated from as many; plans count z²/2 images more for that (Guenther, "Sample size formulas for normal
+theory t tests", Am. Stat. 35 (1981)). Under ``non-inferiority`` a model that lost nothing passes with
+probability 1 − β where T ≥ (z(1 − α) + z(1 − β))·s.
 
 The variance follows from the churn: c is the share of answers that change sides between two runs of models of
 which none is worse, and a drop d adds d to it, so that a paired difference of right-or-wrong answers has

@@ -35,6 +35,41 @@ def test_the_workflow_gives_the_action_inputs_that_it_has() -> None:
     assert {"suite", "model", "reference"} <= set(gate["with"])
 
 
+def test_our_own_workflow_gives_the_action_inputs_and_files_that_are_there() -> None:
+    jobs = loaded(ROOT / ".github" / "workflows" / "ci.yml")["jobs"].values()
+    (own,) = [step["with"] for job in jobs for step in job["steps"] if step.get("uses") == "./"]
+    assert set(own) <= set(action()["inputs"])
+    assert (ROOT / own["reference"]).is_file() and (ROOT / own["config"]).is_file()
+    assert (ROOT / "suites" / f"{own['suite']}.yaml").is_file()
+
+
+def test_our_own_script_gates_against_files_that_are_there(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    script = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
+    suites = re.findall(r"^gate_own ([\w-]+) ", script, re.MULTILINE)
+    assert suites == ["vqa-corrupt", "smoke"]
+    body = re.search(r"^gate_own\(\) \{.*?^}", script, re.MULTILINE | re.DOTALL)
+    models = re.search(r"for model in (.+); do", body[0] if body else "")
+    assert body and models
+    (tmp_path / "run" / ".venv" / "bin").mkdir(parents=True)
+    told = tmp_path / "told"
+    shim = tmp_path / "run" / ".venv" / "bin" / "dmsbench"
+    shim.write_text(f'#!/bin/sh\nprintf "dmsbench %s\\n" "$*" >> {told}\n')
+    shim.chmod(0o755)
+    calls = "\n".join(f"gate_own {suite} out" for suite in suites)
+    subprocess.run(
+        ["bash", "-euc", f"{body[0]}\n{calls}"], check=True, env={"work": str(tmp_path), "PATH": "/bin"}
+    )
+    monkeypatch.chdir(ROOT)
+    found = list(commands(told.read_text()))
+    assert len(found) == len(suites) * len(models[1].split())
+    for words in found:
+        check_command(words)
+        named = dict(zip(words[1::2], words[2::2], strict=True))
+        assert Path(named["--config"]).is_file() and Path(named["--reference"]).is_file()
+
+
 def test_the_gitlab_job_runs_commands_that_are_there(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     job = loaded(GITLAB)[".dmsbench-gate"]
     script = "\n".join([*job["before_script"], *job["script"]])
