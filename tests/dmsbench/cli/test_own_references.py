@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import dataclasses
 import json
 import re
 import shutil
@@ -12,6 +14,9 @@ from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
+
+from dmsbench.gate import GateConfig, gate_sides
+from dmsbench.gate.saved import read
 
 Call = Callable[..., Any]
 REFERENCE = Path(__file__).parents[3] / "results" / "reference"
@@ -66,3 +71,20 @@ def test_noise_on_the_weights_fails_the_gate_with_the_reviewer_s_message(
         re.M,
     )
     assert "The gate failed: 'mine' fails" in done.out
+
+
+def test_another_machine_and_other_libraries_are_compared_all_the_same() -> None:
+    """What the gate holds against each other is what was asked, not what it ran on."""
+    reference = read(SMOKE)
+    manifest = copy.deepcopy(reference.manifest)
+    entry = manifest["models"]["baseline"]
+    assert {"torch", "transformers"} <= set(entry["environment"])
+    entry["environment"] = dict.fromkeys(entry["environment"], "0.0.1")
+    entry["timing"]["machine"] = {"processor": "another", "cores": 1, "device": "cuda"}
+    entry["fingerprint"], manifest["dmsbench"] = "0" * 24, "99.0"
+    other = dataclasses.replace(reference, manifest=manifest)
+    assert gate_sides(reference, other).result.passed
+    # Only times are not, and it says so.
+    timed = GateConfig.model_validate({"limits": {"time_ratio": 2.0}})
+    found = gate_sides(reference, other, config=timed)
+    assert any(note.startswith("times are not compared") for note in found.result.notes)
