@@ -7,6 +7,7 @@
     ├── ModelError                2   a checkpoint that cannot be loaded or driven
     ├── NotComparableError        3   runs that may not be compared, or are incomplete
     ├── HangingModelError         3   a model that does not come back
+    ├── ClusterError              3   workers that cannot be had, or die again and again
     └── StoppedRunError         130   a run that was asked to stop
 
 Every message is one line of at most ``LONGEST_MESSAGE`` characters: what was wrong, where, what to do.
@@ -86,6 +87,12 @@ class NotComparableError(DmsbenchError):
 
 class HangingModelError(DmsbenchError):
     """A model that does not answer, or not in time: the run is left incomplete."""
+
+    exit_code: ClassVar[int] = 3
+
+
+class ClusterError(DmsbenchError):
+    """Workers of a cluster that cannot be had, or die again and again: the run is left incomplete."""
 
     exit_code: ClassVar[int] = 3
 

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
-import time
 from dataclasses import dataclass
+from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -25,7 +23,9 @@ from dmsbench.cli.options import (
     data_named,
     parse_severities,
 )
-from dmsbench.errors import DmsbenchError, StoppedRunError
+from dmsbench.cli.run_cluster import check_engine, run_on_cluster
+from dmsbench.cli.run_local import run_here
+from dmsbench.errors import DmsbenchError
 
 if TYPE_CHECKING:
     from dmsbench.suite import DatasetConfig, Suite
@@ -35,12 +35,19 @@ if TYPE_CHECKING:
 MOST_ROWS = 1_000_000
 #: Worker processes at most.
 MOST_WORKERS = 256
-#: Workers that ``auto`` takes at most beside an accelerator: more were never busy.
-AUTOMATIC_WORKERS = 8
+#: Workers of a cluster at most.
+MOST_ACTORS = 10_000
+
+
+class Engine(str, Enum):
+    """Who does the work."""
+
+    LOCAL = "local"
+    RAY = "ray"
 
 
 @dataclass(frozen=True, slots=True)
-class _How:
+class How:
     """How a run is carried out; nothing of it decides what its records say, but for rounding."""
 
     out: Path
@@ -53,6 +60,10 @@ class _How:
     fresh: bool
     retry_errors: bool
     verify_batch: bool
+    trusts_code: bool
+    engine: str
+    address: str | None
+    actors: int | None
     track: tuple[str, ...]
     format_: TableFormat | None
     quiet: bool
@@ -152,6 +163,25 @@ def run(
             help="Ask some rows again one by one, and say how far the batch size moves the answers.",
         ),
     ] = False,
+    engine: Annotated[
+        Engine, typer.Option("--engine", help="local: this process; ray: workers on one machine or many.")
+    ] = Engine.LOCAL,
+    address: Annotated[
+        str | None,
+        typer.Option(
+            "--address",
+            help="Of --engine ray: a cluster to join, HOST:PORT or auto; by default one is started here.",
+        ),
+    ] = None,
+    actors: Annotated[
+        int | None,
+        typer.Option(
+            "--actors",
+            min=1,
+            max=MOST_ACTORS,
+            help="Of --engine ray: workers that hold the models; by default a GPU each, or what CPUs hold.",
+        ),
+    ] = None,
     track: Annotated[
         list[str] | None,
         typer.Option(
@@ -204,7 +234,7 @@ def run(
     )
     if limit == 0:
         loaded = loaded.model_copy(update={"limit": None})
-    how = _How(
+    how = How(
         out,
         device,
         batch_size,
@@ -215,6 +245,10 @@ def run(
         fresh=fresh,
         retry_errors=retry_errors,
         verify_batch=verify_batch,
+        trusts_code=trust_remote_code,
+        engine=engine.value,
+        address=address,
+        actors=actors,
         track=tuple(track or ()),
         format_=format_,
         quiet=quiet,
@@ -240,7 +274,7 @@ def _dataset(
     return suite.dataset.model_copy(update={"allow_outside": True})
 
 
-def _run(suite: Suite, how: _How) -> int:
+def _run(suite: Suite, how: How) -> int:
     from dmsbench.models.spec import parse
 
     _number_or_auto("--batch-size", how.batch_size, 1, MOST_ROWS)
@@ -250,101 +284,16 @@ def _run(suite: Suite, how: _How) -> int:
     for text in suite.models:
         parse(text)  # a misspelt model must not cost the seconds that importing torch takes
     suite.differing()  # nor a missing backend
+    check_engine(how)
     trackers: tuple[Tracker, ...] = ()
     if how.track:
         from dmsbench.tracking.trackers import usable
 
         trackers = usable(how.track)  # nor a missing extra a run
+    if how.engine == Engine.RAY:
+        return run_on_cluster(suite, how, trackers)
 
-    from dmsbench.cli.output import lively, messages, tell
-
-    console = messages(quiet=how.quiet)
-    moving = lively(console, os.environ)
-    began = time.monotonic()
-    with console.status("loading data and models") if moving else contextlib.nullcontext():
-        import torch
-        from transformers.utils import logging as transformers_logging
-
-        from dmsbench.cli import run_output
-        from dmsbench.models.zoo import pick_device
-        from dmsbench.runner.batch_size import BatchSize, find_batch_size
-        from dmsbench.runner.memory import keep_freed_memory
-        from dmsbench.runner.patience import Patience
-        from dmsbench.runner.run import execute, load_arms, prepare, views_of
-
-        transformers_logging.disable_progress_bar()
-        keep_freed_memory()
-        if how.threads is not None:
-            torch.set_num_threads(how.threads)
-        job = prepare(suite, how.out)
-        arms, entries = load_arms(job, device=how.device)
-        used = pick_device(how.device)
-        patience = Patience(how.time_limit or None)
-        if how.batch_size == "auto":
-            batch = find_batch_size(job, arms, used, views_of(job), patience=patience)
-        else:
-            batch = BatchSize(int(how.batch_size), "given")
-        rows = batch.rows
-        for entry in entries.values():
-            entry["batch"] = batch.entry()
-    if how.verbose:
-        tell(console, *run_output.loaded_lines(job, arms, entries, used, batch, time.monotonic() - began))
-    if how.dry_run:
-        from dmsbench.runner.estimate import estimate
-
-        found = estimate(job, arms, rows, fresh=how.fresh)
-        run_output.print_plan(job, found, batch, how.format_, how.quiet)
-        return 0
-
-    from dmsbench.cli.meter import Laps, stretches
-    from dmsbench.cli.progress import watching
-    from dmsbench.runner.conduct import Conduct
-    from dmsbench.runner.stopping import Stop
-
-    tell(
-        console,
-        f"{suite.name}: {len(suite.conditions)} conditions × {job.plan.samples} samples × {len(arms)} models",
-        *job.truth_lines,
-    )
-    names = [arm.name for arm in arms]
-    parts = stretches(job.plan, len(arms), by_view=suite.task == "retrieval")
-    laps = Laps(parts, time.monotonic()) if how.verbose else None
-    stop = Stop()
-    conduct = Conduct(patience, stop, retry_errors=how.retry_errors)
-    with (
-        stop.on_signals(lambda: tell(messages(), run_output.STOPPING)),
-        watching(console, job.plan, names, laps=laps) as on_progress,
-    ):
-        tally, manifest = execute(
-            job,
-            arms,
-            entries,
-            batch_size=rows,
-            fresh=how.fresh,
-            workers=_workers(how.workers, used),
-            conduct=conduct,
-            on_progress=on_progress,
-        )
-    tell(messages(), *run_output.mended_lines(tally, rows))
-    if tally.stopped:
-        raise StoppedRunError(run_output.stopped_line(job, tally, names))
-    if how.verify_batch:
-        from dmsbench.runner.verify import verify_batch
-
-        tell(console, *run_output.verified_lines(verify_batch(job, arms), rows))
-    if how.verbose:
-        tell(console, *run_output.time_lines(tally, manifest, names))
-    from dmsbench.cli.track_command import tell_trackers
-
-    return run_output.finish(
-        job,
-        manifest,
-        tally,
-        names,
-        how.format_,
-        how.quiet,
-        lambda report: tell_trackers(trackers, job.folder, manifest, report, names, quiet=how.quiet),
-    )
+    return run_here(suite, how, trackers)
 
 
 def _number_or_auto(option: str, text: str, least: int, most: int) -> None:
@@ -354,10 +303,3 @@ def _number_or_auto(option: str, text: str, least: int, most: int) -> None:
     if text != "auto" and not least <= number <= most:
         shown = text if len(text) <= 40 else f"{text[:40]}…"
         raise DmsbenchError(f"{option} '{shown}': use a number from {least} to {most:,}, or auto")
-
-
-def _workers(asked: str, device: str) -> int:
-    """Worker processes: beside a CPU that answers they would only take its time."""
-    if asked != "auto":
-        return int(asked)
-    return 0 if device == "cpu" else max(0, min(AUTOMATIC_WORKERS, (os.cpu_count() or 1) - 1))

@@ -9,17 +9,56 @@ from typing import TYPE_CHECKING, Any
 
 from dmsbench.cli.options import TableFormat
 from dmsbench.cli.output import emit, messages, tables, tell
+from dmsbench.errors import StoppedRunError
 
 if TYPE_CHECKING:
+    from dmsbench.cli.run_command import How
     from dmsbench.report.build import Report
     from dmsbench.runner.arms import Arm, Tally
     from dmsbench.runner.batch_size import BatchSize
+    from dmsbench.runner.cluster.shares import Loaded
     from dmsbench.runner.estimate import Estimate
     from dmsbench.runner.run import Job
     from dmsbench.runner.verify import Verified
     from dmsbench.suite import Suite
+    from dmsbench.tracking.trackers import Tracker
 
 STOPPING = "stopping: the piece in hand is finished first; once more stops at once"
+
+
+def ended(
+    job: Job,
+    tally: Tally,
+    manifest: dict[str, Any],
+    names: list[str],
+    how: How,
+    batch_size: int,
+    trackers: Sequence[Tracker],
+    verified: Sequence[Verified] | None = None,
+) -> int:
+    """What follows once the records are there; returns the exit code.
+
+    Raises StoppedRunError for a run that was stopped.
+    """
+    from dmsbench.cli.track_command import tell_trackers
+
+    console = messages(quiet=how.quiet)
+    tell(messages(), *mended_lines(tally, batch_size))
+    if tally.stopped:
+        raise StoppedRunError(stopped_line(job, tally, names))
+    if verified is not None:
+        tell(console, *verified_lines(verified, batch_size))
+    if how.verbose:
+        tell(console, *time_lines(tally, manifest, names))
+    return finish(
+        job,
+        manifest,
+        tally,
+        names,
+        how.format_,
+        how.quiet,
+        lambda report: tell_trackers(trackers, job.folder, manifest, report, names, quiet=how.quiet),
+    )
 
 
 def finish(
@@ -132,6 +171,14 @@ def _commonest(tally: Tally, most: int = 3) -> str:
     shown = [f"{count:,} × {reason}" for reason, count in tally.reasons.most_common(most)]
     more = len(tally.reasons) - len(shown)
     return f"errors: {'; '.join(shown)}" + (f"; and {more:,} other reasons" if more else "")
+
+
+def cluster_lines(loaded: Loaded, took: float) -> list[str]:
+    """What the first worker of a cluster has loaded, in a line; ``took`` seconds."""
+    versions = ", ".join(f"{name} {version}" for name, version in loaded.versions.items())
+    return [
+        f"workers: {versions}; device {loaded.device}, {loaded.batch}; the first was ready after {took:.1f} s"
+    ]
 
 
 def loaded_lines(

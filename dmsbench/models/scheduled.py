@@ -82,6 +82,10 @@ class ScheduledModel:
         """The adapter's state: the prefix does not depend on the weights."""
         return self.adapter.encode(images)
 
+    def forget(self) -> None:
+        """Drops the text corners: what is answered next does not hang on what was answered before."""
+        self._text_corners.clear()
+
     def length(self, prompt: Prompt) -> int:
         """The adapter's prompt length."""
         return self.adapter.length(prompt)
@@ -136,7 +140,7 @@ class ScheduledModel:
             for row, prompt in zip(rows, prompts, strict=True)
         ]
         text = MODALITIES[modality] == "text"
-        # Without its image a question has the same answer behind all of one length: known for the whole run.
+        # Without its image a question has the same answer behind all of one length: known until forgotten.
         known = self._text_corners if text else {}
         if len(known) >= _KEPT:
             known.clear()

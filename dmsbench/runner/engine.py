@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any
 
@@ -35,7 +35,9 @@ class LocalEngine:
 
     An image view is corrupted once for all models and encoded once for all models that share a
     checkpoint; every question and text view of it is answered from that state. Within a block a model
-    answers equal content once: a sample that a modality corruption did not hit keeps its clean answer.
+    answers equal content once: a sample that a modality corruption did not hit keeps its clean answer. What
+    is known to a strand (see ``plan.strands``) are the clean answers and its own, so that strands do not hang
+    on each other, and blocks not at all: a share of a plan makes the same records as the whole.
     """
 
     def __init__(
@@ -56,25 +58,53 @@ class LocalEngine:
         self.asked = asked
         self.conduct = conduct or Conduct()
         self.tally = Tally()
+        #: The block at hand, its clean answers, and what the strand at hand knows: these and its own.
+        self._block: Block | None = None
+        self._strand: str | None = None
+        self._clean: dict[str, dict[ContentKey, Outcome]] = {}
         self._memory: dict[str, dict[ContentKey, Outcome]] = {}
-        #: Parts of an earlier run in the block at hand, whose answers are not in the memory yet.
+        #: Parts of an earlier run, clean ones and the strand's, whose answers are not in the memory yet.
+        self._unread_clean: dict[str, list[pa.Table]] = {}
         self._unread: dict[str, list[pa.Table]] = {}
         self._rows = {arm.name: batch_size for arm in self.arms}
         self._pictures = {arm.model.state_key: max(1, batch_size // 4) for arm in self.arms}
 
     def run(self, plan: Plan) -> Tally:
         """Does what is missing of the plan, until asked to stop; returns what was done."""
+        self._block = None
+        for _ in self.pieces(plan):
+            pass
+        return self.tally
+
+    def pieces(self, plan: Plan) -> Iterator[None]:
+        """As ``run``, coming back after every piece."""
         ahead = Lookahead(self.conduct.ahead, self._groups_to_make)
         for block, image_plan in ahead.over(plan):
             if self.conduct.stop():
                 self.tally.stopped = True
                 break
-            if image_plan is plan.images[0]:
-                self._memory = {arm.name: {} for arm in self.arms}
-                self._unread = {arm.name: [] for arm in self.arms}
-                self.views.forget()
+            self._turn_to(block, image_plan.image)
             self._piece(block, image_plan)
-        return self.tally
+            yield
+
+    def holds(self, block: Block) -> bool:
+        """Whether the clean answers of this very block are at hand."""
+        return self._block is block
+
+    def _turn_to(self, block: Block, image: View) -> None:
+        names = [arm.name for arm in self.arms]
+        if self._block is not block:
+            self._block, self._strand = block, None
+            self._clean = {name: {} for name in names}
+            self._unread_clean = {name: [] for name in names}
+            self.views.forget()
+        if self._strand != image.corruption:
+            self._strand = image.corruption
+            self._memory = self._clean if image.is_clean else {n: dict(self._clean[n]) for n in names}
+            self._unread = self._unread_clean if image.is_clean else {name: [] for name in names}
+        for arm in self.arms:
+            # What a model remembers was rounded in the batches of its time.
+            getattr(arm.model, "forget", _nothing)()
 
     def _groups_to_make(self, block: Block, plan: ImagePlan) -> list[str]:
         """Images that a piece needs; none where it is there already."""
@@ -124,11 +154,13 @@ class LocalEngine:
         """Puts into the memory what these models have answered of the block in an earlier run."""
         samples = {sample.id: sample for sample in block.samples}
         for arm in arms:
-            memory = self._memory[arm.name]
-            for table in self._unread[arm.name]:
-                for key, outcome in recalled(table, samples, errors=not self.conduct.retry_errors):
-                    memory.setdefault(key, outcome)
-            self._unread[arm.name].clear()
+            clean, memory = self._clean[arm.name], self._memory[arm.name]
+            for unread, known in ((self._unread_clean, (clean, memory)), (self._unread, (memory,))):
+                for table in unread[arm.name]:
+                    for key, outcome in recalled(table, samples, errors=not self.conduct.retry_errors):
+                        for answers in known:
+                            answers.setdefault(key, outcome)
+                unread[arm.name].clear()
 
     def _answer(self, arms: Sequence[Arm[VisionLanguageModel]], cells: Sequence[Cell]) -> None:
         """Fills the arms' memories with the answers to all cells that can be asked."""
@@ -247,6 +279,10 @@ def _affordable(rows: Sequence[tuple[int, ContentKey, Cell]], size: int) -> int:
         if (end + 1) * rows[end][0] ** 2 > BATCH_PAIRS:
             return end
     return min(size, len(rows))
+
+
+def _nothing() -> None:
+    """Of models that remember nothing."""
 
 
 def _blank(picture: Image) -> Image:

@@ -25,6 +25,19 @@ class ImagePlan:
     texts: tuple[View, ...]
 
 
+def strands(images: Sequence[ImagePlan]) -> Iterator[tuple[int, int]]:
+    """Where image plans of one corruption begin and end, the clean one by itself.
+
+    What a strand's severities show can be the same, as with a modality corruption that hits more and more
+    samples; what two corruptions show is not expected to be.
+    """
+    start = 0
+    for end in range(1, len(images) + 1):
+        if end == len(images) or images[end].image.corruption != images[start].image.corruption:
+            yield start, end
+            start = end
+
+
 @dataclass(frozen=True, slots=True)
 class Block:
     """Consecutive images of the data set and all their samples."""

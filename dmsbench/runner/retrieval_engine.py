@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import pyarrow as pa
@@ -72,9 +72,15 @@ class RetrievalEngine:
         self._clean: dict[str, ImageView] = {}
 
     def run(self, plan: Plan) -> Tally:
-        """Does what is missing of the plan, until asked to stop; returns what was done.
+        """Does what is missing of the plan, until asked to stop; returns what was done."""
+        for _ in self.pieces(plan):
+            pass
+        return self.tally
 
-        A piece is an image view with all its blocks: what they search is the same.
+    def pieces(self, plan: Plan) -> Iterator[None]:
+        """As ``run``, coming back after every piece: an image view with all its blocks.
+
+        What these search is the same.
         """
         for image_plan in plan.images:
             if self.conduct.stop():
@@ -83,7 +89,7 @@ class RetrievalEngine:
             pieces = [piece for block in plan.blocks if (piece := self._piece(block, image_plan)).missing]
             if pieces:
                 self._do(image_plan, pieces)
-        return self.tally
+            yield
 
     def _piece(self, block: Block, plan: ImagePlan) -> _Piece:
         piece = _Piece(block, [])

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from types import MappingProxyType
 from typing import Any
 
 from dmsbench.data import Dataset
@@ -20,6 +21,7 @@ from dmsbench.runner.engine import LocalEngine
 from dmsbench.runner.job import Job, key_maker, prepare
 from dmsbench.runner.machine import machine
 from dmsbench.runner.manifest import merged, model_entry, parts_of
+from dmsbench.runner.plan import Block, ImagePlan
 from dmsbench.runner.retrieval_engine import RetrievalEngine
 from dmsbench.runner.rows import row_builder
 from dmsbench.runner.store import COMPLETE, STOPPED, RunFolder
@@ -119,13 +121,8 @@ def execute(
     with 0 this one does. Raises DmsbenchError where another run holds the folder.
     """
     conduct = conduct or Conduct()
-    with job.folder.locked():
-        job.folder.sweep(entries)
-        manifest = merged(job, entries)
-        job.folder.write_manifest(manifest)
-        if fresh:
-            for name in entries:
-                job.folder.drop_parts(name)
+
+    def work() -> Tally:
         views = views_of(job)
         ahead = Ahead(workers, views) if workers else None
         if ahead is not None:
@@ -140,18 +137,45 @@ def execute(
                 conduct=replace(conduct, ahead=ahead),
                 on_progress=on_progress,
             )
-            began = time.perf_counter()
-            tally = engine.run(job.plan)
+            return engine.run(job.plan)
         finally:
             if ahead is not None:
                 ahead.close()
+
+    keys = {arm.name: arm.key_of for arm in arms}
+    return recorded(job, keys, entries, work, batch_size=batch_size, fresh=fresh, workers=workers)
+
+
+def recorded(
+    job: Job,
+    keys: Mapping[str, Callable[[Block, ImagePlan], str]],
+    entries: Mapping[str, dict[str, Any]],
+    work: Callable[[], Tally],
+    *,
+    batch_size: int,
+    fresh: bool = False,
+    workers: int = 0,
+    how: Mapping[str, Any] = MappingProxyType({}),
+) -> tuple[Tally, dict[str, Any]]:
+    """Keeps the folder and its manifest while ``work`` answers what is missing; ``keys`` are each model's.
+
+    ``how`` goes into the manifest beside the times. As ``execute`` otherwise.
+    """
+    with job.folder.locked():
+        job.folder.sweep(entries)
+        manifest = merged(job, dict(entries))
+        job.folder.write_manifest(manifest)
+        if fresh:
+            for name in entries:
+                job.folder.drop_parts(name)
+        began = time.perf_counter()
+        tally = work()
         wall = time.perf_counter() - began
-        for arm in arms:
-            name = arm.name
+        for name, key_of in keys.items():
             manifest["models"][name] = {
                 **entries[name],
                 "status": STOPPED if tally.stopped else COMPLETE,
-                "parts": [] if tally.stopped else parts_of(job.plan, arm.key_of),
+                "parts": [] if tally.stopped else parts_of(job.plan, key_of),
                 "rows": tally.rows.get(name, 0),
                 "errors": tally.errors.get(name, 0),
                 "left_out": tally.left_out.get(name, 0),
@@ -161,7 +185,8 @@ def execute(
                     "wall_seconds_of_all_models": round(wall, 3),
                     "batch_size": tally.rows_at_once.get(name, batch_size),
                     "workers": workers,
-                    "machine": machine(str(entries[name]["settings"].get("device", "cpu"))),
+                    "machine": machine(str(entries[name].get("settings", {}).get("device", "cpu"))),
+                    **how,
                 },
             }
         job.folder.write_manifest(manifest)
@@ -176,4 +201,5 @@ __all__ = [
     "key_maker",
     "load_arms",
     "prepare",
+    "recorded",
 ]

@@ -1,0 +1,1 @@
+"""Runs over several processes and machines by Ray, an optional library that nothing else imports."""
