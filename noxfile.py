@@ -23,7 +23,7 @@ FAST = (
     *("tests/corruptions", "tests/dmsbench/data", "tests/dmsbench/scores", "tests/dmsbench/tasks"),
     *(
         "tests/dmsbench/fusion",
-        "tests/dmsbench/test_gate.py",
+        "tests/dmsbench/gate/test_gate.py",
         "tests/dmsbench/test_suite.py",
         "tests/release",
     ),

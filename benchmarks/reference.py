@@ -35,6 +35,8 @@ class Reference:
     pair: tuple[str, str] = ("baseline", "dms")
     models: tuple[str, ...] = ()
     kept: tuple[str, ...] = SCHEDULED
+    #: Whether the scores of the two are kept too, for our own gate.
+    gated: bool = False
     #: Whether its records stand on LEADERBOARD.md.
     ranked: bool = True
 
@@ -57,7 +59,8 @@ def references() -> tuple[Reference, ...]:
     )
     scheduled = ("context-vqa-corrupt", "caption-corrupt", "retrieval-corrupt")
     return (
-        Reference("vqa-corrupt", "vqa-corrupt", kept=PLAIN),
+        Reference("vqa-corrupt", "vqa-corrupt", kept=PLAIN, gated=True),
+        Reference("smoke", "smoke", kept=(), gated=True, ranked=False),
         *(Reference(suite, suite) for suite in scheduled),
         blip2,
     )
@@ -65,7 +68,7 @@ def references() -> tuple[Reference, ...]:
 
 def made(reference: Reference, out: Path, results: Path, limit: int | None) -> RunFolder:
     """Runs one, and copies what is kept of it; the folder with its records."""
-    own = results if reference.ranked else results / "blip2"
+    own = results if reference.ranked else results / reference.folder.replace("/", "-")
     models = [part for model in reference.models for part in ("--model", model)]
     size = [] if limit is None else ["--limit", str(limit)]
     dmsbench("run", "--suite", reference.suite, "--out", str(own), *models, *size)
@@ -74,6 +77,11 @@ def made(reference: Reference, out: Path, results: Path, limit: int | None) -> R
     target.mkdir(parents=True, exist_ok=True)
     for name in reference.kept:
         shutil.copy(folder.path / name, target / name)
+    for model in reference.pair if reference.gated else ():
+        saved = str(target / f"{model}.parquet")
+        dmsbench("reference", "save", f"{folder.path}:{model}", "--to", saved, "--quiet")
+    if not reference.kept:
+        return folder
     for kind, ending in (("json", "json"), ("markdown", "md")):
         pair = [f"{folder.path}:{model}" for model in reference.pair]
         text = dmsbench("compare", *pair, "--format", kind, "--quiet")

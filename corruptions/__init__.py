@@ -6,6 +6,8 @@
 
 Every draw is a function of (seed, unit, corruption, severity): the same sample gets the same corruption
 under any order, batch size, number of workers or subset. NumPy, Pillow and OpenCV only.
+
+pytest need not look for asserts here, nor warn that this was imported before it: PYTEST_DONT_REWRITE.
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from dmsbench.gate.config import GateConfig, Part, Planned, Rule, plan
-from dmsbench.gate.power import Demand, groups_at_least, pairs_needed
+from dmsbench.gate.power import Demand, groups_at_least, groups_more, pairs_needed
 from dmsbench.gate.rules import weights
 from dmsbench.grid import Condition
 from dmsbench.scores.paired import Contrast, compare_pairs, standard_error
@@ -129,7 +129,8 @@ def _samples(kind: Kind, demand: Demand, drop: float, churn: float, power: float
     if math.isinf(pairs):
         return pairs
     # With fewer images no test is significant, whatever they show.
-    return float(math.ceil(max(pairs / kind.conditions, groups_at_least(demand) * per_image)))
+    needed = pairs / kind.conditions + groups_more(demand) * per_image
+    return float(math.ceil(max(needed, groups_at_least(demand) * per_image)))
 
 
 def _smallest(kind: Kind, demand: Demand, churn: float, power: float, basis: Basis) -> float:

@@ -6,8 +6,10 @@ With a standard error s of the change, a true drop d fails it with probability 1
     d ≥ max(T, z(1 − α′/2)·s) + z(1 − β)·s
 
 α′ being the level that the check has in the first step of Holm's procedure, α times its share of the weights:
-the later steps are kinder. Under ``non-inferiority`` a model that lost nothing passes with probability 1 − β
-where T ≥ (z(1 − α) + z(1 − β))·s.
+the later steps are kinder. The z before s is Student's t with images − 1 degrees of freedom, since the error
+is estimated from as many; plans count z²/2 images more for that (Guenther, "Sample size formulas for normal
+theory t tests", Am. Stat. 35 (1981)). Under ``non-inferiority`` a model that lost nothing passes with
+probability 1 − β where T ≥ (z(1 − α) + z(1 − β))·s.
 
 The variance follows from the churn: c is the share of answers that change sides between two runs of models of
 which none is worse, and a drop d adds d to it, so that a paired difference of right-or-wrong answers has
@@ -27,6 +29,7 @@ from statistics import NormalDist
 
 from dmsbench.gate.config import Rule
 from dmsbench.scores.permutation import smallest_p
+from dmsbench.scores.student import t_quantile
 
 _NORMAL = NormalDist()
 
@@ -43,10 +46,15 @@ class Demand:
     """The check's share of ``alpha``, in (0, 1]; of no matter under ``non-inferiority``."""
 
     @property
-    def z(self) -> float:
+    def level(self) -> float:
+        """Of the one-sided quantile that the change has to pass."""
         if self.rule is Rule.NON_INFERIORITY:
-            return _NORMAL.inv_cdf(1.0 - self.alpha)
-        return _NORMAL.inv_cdf(1.0 - self.alpha * self.weight / 2.0)
+            return 1.0 - self.alpha
+        return 1.0 - self.alpha * self.weight / 2.0
+
+    @property
+    def z(self) -> float:
+        return _NORMAL.inv_cdf(self.level)
 
 
 def detectable(
@@ -63,17 +71,17 @@ def detectable(
     """
     if math.isnan(se) or groups < 2:
         return math.inf
-    z_power = _NORMAL.inv_cdf(power)
+    z, z_power = t_quantile(demand.level, groups - 1), _NORMAL.inv_cdf(power)
     if se <= 0.0 or churn <= 0.0:
         se, churn = math.sqrt(3.0) / groups, 3.0 / groups
     if demand.rule is Rule.NON_INFERIORITY:
-        return (demand.z + z_power) * se
+        return (z + z_power) * se
     if smallest_p(groups, sign_patterns) >= demand.alpha * demand.weight:
         return math.inf
 
     def needed(drop: float) -> float:
         s = se * math.sqrt(1.0 + drop / churn)
-        return max(demand.tolerance, demand.z * s) + z_power * s
+        return max(demand.tolerance, z * s) + z_power * s
 
     # needed() grows slower than the drop, so its fixed point is the one root; scores end at 1.
     low, high = 0.0, 1.0
@@ -101,6 +109,11 @@ def pairs_needed(demand: Demand, drop: float, churn: float, effect: float, power
     seen = ((demand.z * math.sqrt(discordance) + z_power * spread) / drop) ** 2
     beyond = (z_power * spread / (drop - demand.tolerance)) ** 2
     return effect * max(seen, beyond)
+
+
+def groups_more(demand: Demand) -> float:
+    """Images besides those of ``pairs_needed``, since their error is estimated (Guenther)."""
+    return demand.z**2 / 2.0
 
 
 def groups_at_least(demand: Demand) -> int:

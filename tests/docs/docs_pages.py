@@ -8,6 +8,8 @@ What a fence's first line says after the language decides what becomes of its bl
     yaml, json …      must load; with a file name behind, the block is also written to that file
     yaml fragment     a part of a suite file
     yaml workflow     of GitHub Actions
+    yaml action       a step that uses this repository's own
+    yaml gitlab       jobs that extend the one of docs/gitlab
     toml gate.toml    a gate's configuration; other TOML is of the example of a package
     text              behind a block that runs: its lines are in that block's output, ``…`` is any text
 

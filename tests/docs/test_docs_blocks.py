@@ -31,7 +31,7 @@ def where(block: Block) -> str:
 def test_every_block_is_of_a_kind_that_is_tested() -> None:
     for block in all_blocks():
         assert block.language in LANGUAGES, f"{block.where}: language '{block.language}'"
-        known = ("", "no-run") if block.language == "sh" else ("", "fragment", "workflow")
+        known = ("", "no-run") if block.language == "sh" else ("", "fragment", "workflow", "action", "gitlab")
         assert block.kind in known or block.file, f"{block.where}: '{block.kind}'"
 
 
@@ -103,6 +103,16 @@ def test_yaml_loads(block: Block, tmp_path: Path) -> None:
         assert found, f"{block.where}: no command in it"
         for arguments in found:
             check_command(arguments)
+    elif block.kind == "action":
+        inputs = yaml.safe_load((ROOT / "action.yml").read_text(encoding="utf-8"))["inputs"]
+        for step in yaml.safe_load(block.text):
+            assert step["uses"].startswith("OWNER/dmsbench@") and set(step["with"]) <= set(inputs)
+    elif block.kind == "gitlab":
+        (template,) = (ROOT / "docs" / "gitlab").glob("*.yml")
+        jobs = yaml.safe_load(template.read_text(encoding="utf-8"))
+        for name, job in yaml.safe_load(block.text).items():
+            if name != "include":
+                assert set(job["variables"]) <= set(jobs[job["extends"]]["variables"])
     elif block.kind == "fragment":
         fragment = yaml.safe_load(block.text)
         base = {"name": "whole", "dataset": {"name": "scenes"}, "grid": {"image": ["fog"]}}

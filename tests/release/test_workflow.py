@@ -99,7 +99,7 @@ def test_the_workflow_has_jobs_that_run() -> None:
 
 
 def test_actions_are_pinned_to_a_commit() -> None:
-    used = [step["uses"] for step in steps() if "uses" in step]
+    used = [step["uses"] for step in steps() if "uses" in step and step["uses"] != "./"]
     assert used
     for action in used:
         assert re.fullmatch(r"[\w.-]+/[\w.-]+@[0-9a-f]{40}", action), action

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from pathlib import Path
 
+import numpy as np
 import pytest
 from gate_made_up import GRID, answers, make_run
 from hypothesis import given
@@ -13,10 +14,10 @@ from scipy.stats import norm
 
 from dmsbench.gate.config import Rule
 from dmsbench.gate.planning import from_assumption, from_pair, from_reference, plan_power
-from dmsbench.gate.power import Demand, detectable, groups_at_least, pairs_needed
+from dmsbench.gate.power import Demand, detectable, groups_at_least, groups_more, pairs_needed
 from dmsbench.grid import Condition, View
 from dmsbench.runner.find import entrant
-from dmsbench.scores.permutation import smallest_p
+from dmsbench.scores.permutation import sign_flip_tests, smallest_p
 from dmsbench.scores.rows import COLUMNS, Rows, read_rows
 
 CONDITIONS = [Condition(View(a, b), View(c, d)) for a, b, c, d in GRID]
@@ -136,3 +137,21 @@ def test_impossible_wishes_are_refused(changes: dict[str, float], message: str) 
     basis = from_assumption(CONDITIONS, 300, 100)
     with pytest.raises(ValueError, match=f"the {message} must"):
         plan_power(basis, **{"drop": 0.1, **changes})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("groups", "weight"), [(16, 1 / 3), (20, 1 / 57), (50, 1 / 57)])
+def test_what_is_said_to_be_seen_is_seen_with_few_images_too(groups: int, weight: float) -> None:
+    """Changes drawn about so large a drop; by normal quantiles twenty images saw it in 69 of 100."""
+    n, se = 1000, 0.01
+    drop = detectable(demand(0.0, weight), se, 1e9, groups, 0.9, 20_000)
+    noise = np.random.default_rng(0).standard_normal((groups, n))
+    p = sign_flip_tests((noise * se * math.sqrt(groups) - drop) / groups, replicates=20_000, seed=1)
+    assert 0.81 < (p / weight < 0.05).mean() < 0.95
+
+
+def test_a_plan_counts_images_for_their_own_error() -> None:
+    asked = demand(0.0, 1 / 57)
+    basis = from_assumption(CONDITIONS, 60, 20, 0.0)
+    drop = plan_power(basis, 0.1).smallest["clean", 0.1]
+    assert pairs_needed(demand(0.0, 1 / 3), drop, 0.1, 1.0, 0.9) < 60 - 3 * 2.5
+    assert groups_more(asked) == pytest.approx(norm.ppf(1 - 0.025 / 57) ** 2 / 2)
