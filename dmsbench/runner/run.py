@@ -24,7 +24,7 @@ from dmsbench.runner.manifest import merged, model_entry, parts_of
 from dmsbench.runner.plan import Block, ImagePlan
 from dmsbench.runner.retrieval_engine import RetrievalEngine
 from dmsbench.runner.rows import row_builder
-from dmsbench.runner.store import COMPLETE, STOPPED, RunFolder
+from dmsbench.runner.store import COMPLETE, MANIFEST, STOPPED, RunFolder
 from dmsbench.runner.views import Views
 from dmsbench.suite import RetrievalConfig
 from dmsbench.tasks.catalogue import task_of
@@ -167,7 +167,8 @@ def recorded(
     """
     with job.folder.locked():
         job.folder.sweep(entries)
-        manifest = merged(job, dict(entries))
+        spent = {} if fresh else _spent(job.folder, entries)
+        manifest = merged(job, {name: {**entry, **spent.get(name, {})} for name, entry in entries.items()})
         job.folder.write_manifest(manifest)
         if fresh:
             for name in entries:
@@ -197,9 +198,23 @@ def recorded(
                     "machine": machine(str(entries[name].get("settings", {}).get("device", "cpu"))),
                     **how,
                 },
+                # A run that found all answers there took no time; what they took is worth more.
+                **({} if tally.answered.get(name) else spent.get(name, {})),
             }
         job.folder.write_manifest(manifest)
         return tally, manifest
+
+
+def _spent(folder: RunFolder, entries: Mapping[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """The times of an earlier run, of those models that are still the same: ``{NAME: {"timing": …}}``."""
+    if not (folder.path / MANIFEST).is_file():
+        return {}
+    known = folder.manifest()["models"]
+    return {
+        name: {"timing": known[name]["timing"]}
+        for name, entry in entries.items()
+        if known.get(name, {}).get("fingerprint") == entry.get("fingerprint") and "timing" in known[name]
+    }
 
 
 __all__ = [

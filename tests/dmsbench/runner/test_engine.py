@@ -356,3 +356,16 @@ def test_the_profile_decides_the_pixels_and_is_recorded(job: Job, tmp_path: Path
         "under 128 px": "tiny64",
         "from 128 px": "imagenet224",
     }
+
+
+def test_what_answers_took_stays_in_the_manifest_when_a_later_run_finds_them(job: Job) -> None:
+    model = EchoModel()
+    arms = [Arm("echo", model, key_maker(job, "echo", model.settings()))]
+    entries = {"echo": {"fingerprint": "f"}}
+    _, first = execute(job, arms, entries, batch_size=16)
+    _, second = execute(job, arms, entries, batch_size=8)
+    _, other = execute(job, arms, {"echo": {"fingerprint": "g"}}, batch_size=8)
+    timing = first["models"]["echo"]["timing"]
+    assert timing["answered"] > 0 and second["models"]["echo"]["timing"] == timing
+    assert job.folder.manifest()["models"]["echo"]["timing"]["answered"] == 0
+    assert other["models"]["echo"]["timing"]["batch_size"] == 8
