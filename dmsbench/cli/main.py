@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import io
+import logging
 import os
 import sys
 import traceback
@@ -150,6 +151,8 @@ def main() -> None:
         # A name that the terminal's encoding lacks must not cost a run its report.
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
+    # Where it cannot load its kernels torchao warns of it whenever transformers is imported.
+    logging.getLogger("torchao").setLevel(logging.ERROR)
     try:
         app(prog_name="dmsbench")
     except DmsbenchError as error:
