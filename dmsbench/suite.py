@@ -36,6 +36,7 @@ from dmsbench.safe_names import RULE, shown, why_unsafe
 from dmsbench.score_names import SCORES
 from dmsbench.size_limits import LARGEST_SEED, MOST_RECORDS
 from dmsbench.suite_blocks import DatasetConfig, Grid, Joint, RetrievalConfig, Strict, hub_path
+from dmsbench.suite_scores import scores_of, usual_score
 from dmsbench.suite_yaml import Lines, read_yaml
 
 __all__ = [
@@ -121,7 +122,7 @@ class Suite(Strict):
     @field_validator("score")
     @classmethod
     def _of_the_task(cls, score: str, info: ValidationInfo) -> str:
-        known = _scores_of(info.data.get("task", ""))
+        known = scores_of(info.data.get("task", ""))
         if known and score not in (*known, *offered(FOREIGN_SCORES)):
             raise ValueError(str(UnknownNameError("score", score, (*known, *offered(FOREIGN_SCORES)))))
         return score
@@ -130,7 +131,7 @@ class Suite(Strict):
     @classmethod
     def _score_of_the_task(cls, data: Any) -> Any:
         task = data.get("task", "vqa") if isinstance(data, dict) else None
-        if not isinstance(task, str) or "score" in data or not _scores_of(task):
+        if not isinstance(task, str) or "score" in data or not scores_of(task):
             return data
         return data | {"score": usual_score(task, data.get("dataset"))}
 
@@ -294,18 +295,6 @@ class Suite(Strict):
         return self.settings.get(name, CorruptionSettings())
 
 
-def _scores_of(task: str) -> tuple[str, ...]:
-    """The names of a task's own scores; none where there is no such task.
-
-    Raises DmsbenchError where another package's cannot be loaded.
-    """
-    if task in SCORES or task not in offered(TASKS):
-        return SCORES.get(task, ())
-    from dmsbench.tasks.catalogue import task_of
-
-    return tuple(one if isinstance(one, str) else one.name for one in task_of(task).scores)
-
-
 def suite_folder() -> Path:
     """Where the suites that ship with dmsbench lie: in the package, or beside it in a checkout."""
     installed = Path(str(resources.files("dmsbench"))) / "suites"
@@ -351,17 +340,6 @@ def _beside(suite: Path, dataset: dict[str, Any], key: str) -> Path:
     if dataset.get("name") != "hub" and dataset.get("name") not in PRESETS:
         return suite.parent / text
     return hub_path(text, suite.parent)
-
-
-def usual_score(task: str, dataset: Any) -> str:
-    """The score of a suite that names none: the data set's own for the task, else the task's first.
-
-    Empty where there is no such task.
-    """
-    name = dataset.get("name") if isinstance(dataset, dict) else None
-    preset = PRESETS.get(name) if isinstance(name, str) else None
-    own = preset.scores.get(task) if preset else None
-    return own or next(iter(_scores_of(task)), "")
 
 
 def _validated(data: dict[str, Any], where: str, lines: Lines | None = None) -> Suite:
